@@ -6,14 +6,14 @@ import * as BudgetedRouter from "@understudy/core/BudgetedRouter"
 import * as Metrics from "@understudy/core/Metrics"
 import * as Router from "@understudy/core/Router"
 import * as CacheStore from "@understudy/core/internal/cache/CacheStore"
-import { toOptions, withPrices } from "@understudy/providers/Config"
-import * as Prices from "@understudy/providers/internal/Prices"
+import { withPrices } from "@understudy/providers/Config"
 import { AnswerLimits } from "@understudy/providers/internal/transport/AnswerLimits"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { randomUUID } from "node:crypto"
 import type { Configuration } from "./Config.ts"
+import { InvalidConfiguration } from "./Config.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { Drain } from "./Drain.ts"
 import type * as Auth from "./auth/Auth.ts"
@@ -25,6 +25,8 @@ import * as EventLoopStall from "./observe/EventLoopStall.ts"
 import * as KeyMetrics from "./observe/KeyMetrics.ts"
 import * as ProcessMetrics from "./observe/ProcessMetrics.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
+import { InForce } from "./reload/InForce.ts"
+import * as Reload from "./reload/Reload.ts"
 import * as Server from "./Server.ts"
 import type { Database } from "./store/Store.ts"
 import { type Connection, MainProcess } from "./workers/MainProcess.ts"
@@ -38,6 +40,8 @@ export interface ServeOptions {
   readonly server: ServerSettings
   readonly auth: Auth.Policy
   readonly logContent: boolean
+  /** Reads the configuration again, for reloads. Without it, they fail. */
+  readonly load?: Reload.Options["load"] | undefined
   /** The main process, in a worker of a gateway with several. */
   readonly main?: Main | undefined
 }
@@ -60,58 +64,69 @@ export const layer = (configuration: Configuration, options: ServeOptions) =>
 const gateway = (
   configuration: Configuration,
   telemetry: Telemetry.Settings,
-  { auth, logContent, main, server }: ServeOptions,
+  { auth, load = notRead, logContent, main, server }: ServeOptions,
 ) => {
   const { database } = configuration
+  const inForce = new InForce(configuration)
+  const state = layerState(configuration, main)
+  const engine = layerEngine(inForce, server, state)
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
   const budgets = store === undefined ? undefined : layerBudgets(configuration, store)
   const admin = store === undefined || budgets === undefined ? undefined : layerAdmin(auth.keys, store, budgets)
+  const reload = Reload.layer({ inForce, keys: auth.keys, load })
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin }).pipe(
     Layer.provide([
       Layer.provide(layerMetrics(telemetry), budgets ?? Layer.empty),
-      Layer.provide(Metrics.layer({ unbilled: unbilled(configuration) }), budgets ?? Layer.empty),
+      Layer.provide(Metrics.layer({ unbilled: inForce.unbilled }), budgets ?? Layer.empty),
       KeyMetrics.layer,
       ProcessMetrics.layer,
       CallLog.layer,
       EventLoopStall.layer,
       layerUsageLog(configuration, main),
-      layerLedger(configuration, store, main),
+      layerLedger(configuration, inForce, store, main),
       budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),
-    Layer.provide(router(configuration, server, auth.keys, logContent, budgets, main)),
+    Layer.provide(layerRouter(engine, state, auth.keys, logContent, budgets)),
+    Layer.provideMerge(Layer.provide(reload, [engine, budgets ?? Layer.empty])),
     Layer.provide([layerTraces(telemetry), store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)]),
     Layer.provideMerge(Drain.layer),
     Layer.provide(main === undefined ? Layer.empty : Layer.succeed(MainProcess, main.connection)),
   )
 }
 
+const notRead = Effect.fail(
+  new InvalidConfiguration({
+    file: "the configuration",
+    problems: [{ path: "", message: "was made by a program: there is no file to read again" }],
+  }),
+)
+
 /** The configured write timeout, if any. */
 const writeTimeout = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>
   defaults.timeout?.write === undefined ? {} : { write: Duration.fromInputUnsafe(defaults.timeout.write) }
 
+/** The router itself, and its reloads. */
+const layerEngine = ({ options }: InForce, { limits }: ServerSettings, state: ReturnType<typeof layerState>) =>
+  Layer.provide(Router.layerShared(options), [
+    state,
+    Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) }),
+  ])
+
 /** The router of the endpoints, with content logging, budgets and the limits of virtual keys where they are configured. */
-const router = (
-  configuration: Configuration,
-  { limits }: ServerSettings,
+const layerRouter = (
+  engine: ReturnType<typeof layerEngine>,
+  state: ReturnType<typeof layerState>,
   keys: Keyring,
   logContent: boolean,
   budgets: ReturnType<typeof layerBudgets> | undefined,
-  main: Main | undefined,
 ) => {
-  const state = layerState(configuration, main)
-  const answerLimits = Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) })
-  const unkeyed = Layer.provide(Router.layerShared(toOptions(configuration)), [state, answerLimits])
-  const logged = logContent ? Layer.provide(ContentLog.layer, unkeyed) : unkeyed
+  const logged = logContent ? Layer.provide(ContentLog.layer, engine) : engine
   const budgeted = budgets === undefined ? logged : Layer.provide(BudgetedRouter.layer, [logged, budgets])
   return keys.isOpen && !keys.hasDatabase ? budgeted : Layer.provide(KeyedRouter.layer(keys), [budgeted, state])
 }
-
-/** The deployments that no vendor bills. */
-const unbilled = ({ deployments }: Configuration): ReadonlySet<string> =>
-  new Set(Object.keys(deployments).filter((name) => Prices.source(deployments[name]!) === undefined))
 
 const layerUsageLog = ({ usageLog }: Configuration, main: Main | undefined) =>
   usageLog === undefined
@@ -153,7 +168,8 @@ const layerBudgets = ({ budgets }: Configuration, store: ReturnType<typeof layer
   )
 
 const layerLedger = (
-  { deployments, ledger }: Configuration,
+  { ledger }: Configuration,
+  { deployments }: InForce,
   store: ReturnType<typeof layerStore> | undefined,
   main: Main | undefined,
 ) =>

@@ -15,13 +15,17 @@ import type { PlatformError } from "effect/PlatformError"
 export const layer = (file?: string): Layer.Layer<never, PlatformError, FileSystem.FileSystem | Path.Path> =>
   ConfigProvider.layer(
     Effect.gen(function* () {
-      const path = yield* Path.Path
-      const besideFile = file === undefined ? [] : [path.resolve(path.dirname(file), ".env")]
-      const files = new Set([...besideFile, path.resolve(".env")])
-      const sources = yield* Effect.forEach(files, read)
+      const sources = yield* Effect.forEach(yield* files(file), read)
       return [yield* ConfigProvider.ConfigProvider, ...sources].reduce(orElse)
     }),
   )
+
+/** The `.env` files that are read, whether or not they exist. */
+export const files = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, never, Path.Path> =>
+  Effect.map(Path.Path, (path) => {
+    const besideFile = file === undefined ? [] : [path.resolve(path.dirname(file), ".env")]
+    return [...new Set([...besideFile, path.resolve(".env")])]
+  })
 
 const empty = ConfigProvider.fromEnvRecord({})
 

@@ -19,6 +19,7 @@ import * as BodyBudget from "./api/BodyBudget.ts"
 import * as NoDatabase from "./api/admin/NoDatabase.ts"
 import { IsKey } from "./api/GatewayKeys.ts"
 import * as Ops from "./api/Ops.ts"
+import * as ReloadApi from "./api/Reload.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
 import * as WriteTimeout from "./WriteTimeout.ts"
@@ -75,6 +76,7 @@ export const layer = <E = never>(
     const routes = Layer.mergeAll(
       Gateway.layer,
       Ops.layer,
+      ReloadApi.layer,
       SimulatedApi.layer,
       Dashboard.layer(auth),
       admin,

@@ -2,7 +2,8 @@
  * Decodes a configuration with the sections `defaults`, `deployments` and `routes` into the options of a `Router`.
  *
  * `decode` takes a parsed document (from YAML, JSON or code). It is pure and reports every problem at once, each with its
- * path. `withPrices` adds the vendors' prices, and `Router.layer(toOptions(settings))` makes the router.
+ * path. `withPrices` adds the vendors' prices, and `Router.layer(toOptions(settings))` makes the router. For `Router.Reload`, give
+ * `toOptions` what is in force: deployments whose settings stay then keep their providers.
  */
 import type { Defaults } from "@understudy/core/Policies"
 import type * as Deployment from "@understudy/core/Deployment"
@@ -11,9 +12,11 @@ import type { Route } from "@understudy/core/Route"
 import type * as Router from "@understudy/core/Router"
 import type * as EffectConfig from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import * as Catalog from "./Catalog.ts"
 import * as Deployments from "./config/Deployments.ts"
 import type { Environment } from "./config/Interpolation.ts"
 import * as Interpolation from "./config/Interpolation.ts"
@@ -154,20 +157,59 @@ const nameProblems = (
 export const withPrices = <Any extends Settings>(settings: Any): Effect.Effect<Any> =>
   Effect.map(Prices.fill(settings.deployments), (deployments) => ({ ...settings, deployments }))
 
-/** The options of `Router.layer`: the deployments with their vendors' layers, the routes and the defaults. */
-export const toOptions = ({
-  defaults,
-  deployments,
-  routes,
-}: Pick<Settings, "defaults" | "deployments" | "routes">): Router.Options<
+/** The options of a router of vendors' providers. */
+export type Options = Router.Options<
   Record<string, Deployment.Deployment<ProviderStartError | EffectConfig.ConfigError>>
-> => ({
+>
+
+/** The settings that options are made of. */
+type OfRouter = Pick<Settings, "defaults" | "deployments" | "routes">
+
+/** Settings that are in force, and the options that were made of them. */
+export interface InForce {
+  readonly settings: OfRouter
+  readonly options: Options
+  /** The environment variables that have other values now. They matter to deployments that do not set their credentials. */
+  readonly changedVariables?: ReadonlySet<string> | undefined
+}
+
+/**
+ * The options of `Router.layer`: the deployments with their vendors' layers, the routes and the defaults.
+ *
+ * For a reload, give the settings that are in force too: a deployment whose vendor's settings are the same then has the very
+ * same layer, so that its provider goes on running.
+ */
+export const toOptions = (settings: OfRouter, inForce?: InForce): Options => ({
   deployments: Object.fromEntries(
-    Object.entries(deployments).map(([name, settings]) => [
-      name,
-      Deployments.toDeployment(name, settings, defaults.timeout?.connect),
-    ]),
+    Object.entries(settings.deployments).map(([name, each]) => {
+      const needed = Deployments.providerSettings(name, each, settings.defaults.timeout?.connect)
+      const deployment = Deployments.toDeployment(each, needed)
+      const running = inForce && runningProvider(name, needed, inForce)
+      return [name, running === undefined ? deployment : { ...deployment, provider: running }]
+    }),
   ),
-  routes,
-  defaults,
+  routes: settings.routes,
+  defaults: settings.defaults,
 })
+
+/** The layer that is in force for a deployment, if one of these settings would make an equal provider. */
+const runningProvider = (
+  name: string,
+  needed: Deployments.ProviderSettings,
+  { changedVariables, options, settings: { defaults, deployments } }: InForce,
+) => {
+  const before = deployments[name]
+  if (before === undefined) return undefined
+  if (!Equal.equals(Deployments.providerSettings(name, before, defaults.timeout?.connect), needed)) return undefined
+  const { credentials } = Catalog.vendors[needed.provider]
+  const usesVariables = !credentials.keys.some((key) => key in needed.keys)
+  return usesVariables && credentials.variables.some((name) => changedVariables?.has(name) === true)
+    ? undefined
+    : options.deployments[name]?.provider
+}
+
+/** The environment variables that a vendor's provider reads, or that any does, where a deployment does not set its credentials. */
+export const credentialVariables = (vendor?: Catalog.VendorName): ReadonlyArray<string> =>
+  vendor === undefined
+    ? [...new Set(Object.values(Catalog.vendors).flatMap(({ credentials }) => credentials.variables))]
+    : Catalog.vendors[vendor].credentials.variables

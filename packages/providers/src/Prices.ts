@@ -31,14 +31,31 @@ export const source = (deployment: Address.Addressed): Source | undefined => {
   return { providerId: provider === "gemini" ? "google" : provider }
 }
 
-/** Loads the prices. */
-export const load: Effect.Effect<{ readonly find: Find; readonly knows: (source: Source) => boolean }> = Effect.map(
+/** The vendors' prices. */
+export interface Prices {
+  readonly find: Find
+  readonly knows: (source: Source) => boolean
+  /** Finds the prices of a vendor's models: the same function for the same vendor. */
+  readonly ofModels: (source: Source) => (model: string) => Cost.Price | undefined
+}
+
+const idOf = (source: Source): string => ("providerId" in source ? source.providerId : source.providerApiUrl)
+
+/** Loads the prices, once for the process. */
+export const load: Effect.Effect<Prices> = Effect.suspend(() =>
+  loaded === undefined ? Effect.map(imported, (prices) => (loaded ??= prices)) : Effect.succeed(loaded),
+)
+
+let loaded: Prices | undefined
+
+const imported: Effect.Effect<Prices> = Effect.map(
   Effect.promise(() => import("@pydantic/genai-prices")),
   ({ calcPrice, findProvider }) => {
     const found = new Map<string, Cost.Price | undefined>()
-    return {
+    const finders = new Map<string, (model: string) => Cost.Price | undefined>()
+    const prices: Prices = {
       find: (source, model) => {
-        const key = `${"providerId" in source ? source.providerId : source.providerApiUrl} ${model}`
+        const key = `${idOf(source)} ${model}`
         if (found.has(key)) return found.get(key)
         // Without usage, it only finds the model.
         const prices = calcPrice({}, model.replace(/^models\//, ""), source)?.model.prices
@@ -47,7 +64,16 @@ export const load: Effect.Effect<{ readonly find: Find; readonly knows: (source:
         return price
       },
       knows: (source) => findProvider(source) !== undefined,
+      ofModels: (source) => {
+        const id = idOf(source)
+        const known = finders.get(id)
+        if (known !== undefined) return known
+        const finder = (model: string) => prices.find(source, model)
+        finders.set(id, finder)
+        return finder
+      },
     }
+    return prices
   },
 )
 
@@ -59,13 +85,13 @@ export const fill = (
   deployments: Readonly<Record<string, Deployments.Settings>>,
 ): Effect.Effect<Readonly<Record<string, Deployments.Settings>>> =>
   Object.values(deployments).some(isOpen)
-    ? Effect.map(load, ({ find, knows }) =>
+    ? Effect.map(load, ({ find, knows, ofModels }) =>
         Object.fromEntries(
           Object.entries(deployments).map(([name, deployment]) => {
             const from = deployment.price === undefined ? source(deployment) : undefined
             if (from === undefined) return [name, deployment]
             if (!hasWildcard(deployment.model)) return [name, { ...deployment, price: find(from, deployment.model) }]
-            return [name, knows(from) ? { ...deployment, priceOf: (model: string) => find(from, model) } : deployment]
+            return [name, knows(from) ? { ...deployment, priceOf: ofModels(from) } : deployment]
           }),
         ),
       )

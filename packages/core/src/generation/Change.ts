@@ -4,8 +4,8 @@ import * as Layer from "effect/Layer"
 import type { Uniform } from "./Generation.ts"
 
 /** A deployment or a route that was added, removed or changed, or defaults that changed. */
-export interface Change {
-  readonly kind: "deployment" | "route" | "defaults"
+export interface Change<Kind extends string = "deployment" | "route" | "defaults"> {
+  readonly kind: Kind
   /** The name of the deployment or the route; `defaults` for the defaults. */
   readonly name: string
   readonly change: "added" | "removed" | "changed"
@@ -20,22 +20,30 @@ export const between = (before: Uniform, after: Uniform): ReadonlyArray<Change> 
     ...(defaults.length === 0
       ? []
       : [{ kind: "defaults", name: "defaults", change: "changed", fields: defaults } as const]),
-    ...ofSection("deployment", before.deployments, after.deployments, (old, now) => {
-      const fields = differing(old, now)
-      return fields.length === 0 ? undefined : fields
-    }),
+    ...ofRecords("deployment", before.deployments, after.deployments),
     ...ofSection("route", before.routes ?? {}, after.routes ?? {}, (old, now) => (isSame(old, now) ? undefined : [])),
   ]
 }
 
+/** The changes between records of one kind, by name. */
+export const ofRecords = <Kind extends string>(
+  kind: Kind,
+  before: Readonly<Record<string, object>>,
+  after: Readonly<Record<string, object>>,
+): ReadonlyArray<Change<Kind>> =>
+  ofSection(kind, before, after, (old, now) => {
+    const fields = differing(old, now)
+    return fields.length === 0 ? undefined : fields
+  })
+
 /** `compare` returns the fields that differ, or `undefined` if nothing does. */
-const ofSection = <A>(
-  kind: Change["kind"],
+const ofSection = <Kind extends string, A>(
+  kind: Kind,
   before: Readonly<Record<string, A>>,
   after: Readonly<Record<string, A>>,
   compare: (before: A, after: A) => ReadonlyArray<string> | undefined,
-): ReadonlyArray<Change> =>
-  [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name): ReadonlyArray<Change> => {
+): ReadonlyArray<Change<Kind>> =>
+  [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((name): ReadonlyArray<Change<Kind>> => {
     const [old, now] = [before[name], after[name]]
     if (old === undefined) return [{ kind, name, change: "added", fields: [] }]
     if (now === undefined) return [{ kind, name, change: "removed", fields: [] }]
@@ -44,7 +52,7 @@ const ofSection = <A>(
   })
 
 /** The keys whose values differ. */
-const differing = (before: object, after: object): ReadonlyArray<string> => {
+export const differing = (before: object, after: object): ReadonlyArray<string> => {
   const [old, now] = [new Map(Object.entries(before)), new Map(Object.entries(after))]
   return [...new Set([...old.keys(), ...now.keys()])].filter((key) => !isSame(old.get(key), now.get(key)))
 }

@@ -1,7 +1,7 @@
 /**
  * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining; `overloaded` while they are rejected;
- * `database` is `down` while it is lost) and `GET /metrics`
- * (Prometheus; for the operator only).
+ * `database` is `down` while it is lost; `configuration` is `rejected` after a reload that failed) and `GET /metrics` (Prometheus; for
+ * the operator only).
  */
 import type { Router } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
@@ -11,6 +11,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Drain } from "../Drain.ts"
 import { Overload } from "../Overload.ts"
+import { Reload } from "../reload/Reload.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
 import { MainProcess } from "../workers/MainProcess.ts"
 import { requireViewer } from "./OperatorKey.ts"
@@ -23,6 +24,7 @@ export const layer = HttpRouter.use((http) =>
     const drain = yield* Drain
     const { control } = yield* Overload
     const store = yield* Effect.serviceOption(StoreStatus)
+    const reload = yield* Effect.serviceOption(Reload)
     // Of the gateway, not of the request: the router, and the budgets if there are any.
     const context = yield* Effect.context<Router>()
     const own = Effect.provideContext(
@@ -44,6 +46,7 @@ export const layer = HttpRouter.use((http) =>
               status: "ready",
               ...(control.exceeded(drain.inFlight.size()) === undefined ? undefined : { overloaded: true }),
               ...(Option.isSome(store) ? { database: store.value.isUp() ? "up" : "down" } : undefined),
+              ...configuration(Option.getOrUndefined(reload)?.rejectedAt()),
             }),
       ),
     )
@@ -59,3 +62,9 @@ export const layer = HttpRouter.use((http) =>
     )
   }),
 )
+
+/** The gateway serves on, by the configuration that it had before. */
+const configuration = (rejectedAt: number | undefined) =>
+  rejectedAt === undefined
+    ? undefined
+    : { configuration: "rejected", configuration_rejected_at: new Date(rejectedAt).toISOString() }

@@ -3,6 +3,7 @@
  * while it serves. A lookup takes constant time in the number of keys, and its timing reveals nothing about a key, because
  * a caller cannot choose a digest.
  */
+import * as Equal from "effect/Equal"
 import * as Redacted from "effect/Redacted"
 import { hash } from "node:crypto"
 import type { ConfiguredKey, Team, VirtualKey } from "./VirtualKey.ts"
@@ -45,35 +46,39 @@ const entry = (text: string, virtualKey: VirtualKey | undefined): Key => ({
   virtualKey,
 })
 
+/** Whether two keys of the configuration are the same. Their teams are compared by name: the database has the rest. */
+const isSame = (one: Key, other: Key): boolean => {
+  const [a, b] = [one.virtualKey, other.virtualKey]
+  if (a === undefined || b === undefined) return a === b
+  return Equal.equals({ ...a, team: a.team?.name }, { ...b, team: b.team?.name })
+}
+
 export class Keyring {
   /** Whether requests need no key: the configuration has none. */
   readonly isOpen: boolean
   /** Whether keys of a database are added. */
   readonly hasDatabase: boolean
-  /** Whether there is an operator key. */
-  readonly hasOperator: boolean
-  readonly #configured: ReadonlyArray<Key>
+  #configured: ReadonlyArray<Key> = []
   readonly #byDigest = new Map<string, Key>()
   readonly #byId = new Map<string, VirtualKey>()
   /** The keys of the database by id: the current text, then the former one. */
   readonly #stored = new Map<string, ReadonlyArray<Key>>()
   readonly #teams = new Map<string, Team>()
   /** The keys of the configuration by the team that they name. */
-  readonly #namingTeams: ReadonlyMap<string, ReadonlyArray<Key>>
+  #namingTeams: ReadonlyMap<string, ReadonlyArray<Key>> = new Map()
   readonly #lengths = new Set<number>()
   #version = 0
 
   /** The first of two keys with the same text counts. `hasDatabase`: keys of a database are added to it. */
   constructor(configured: ReadonlyArray<Key>, hasDatabase = false) {
     this.hasDatabase = hasDatabase
-    this.#configured = configured
     this.isOpen = configured.length === 0
-    this.hasOperator = configured.some(({ virtualKey }) => virtualKey === undefined)
-    for (const key of configured) this.#add(key)
-    this.#namingTeams = Map.groupBy(
-      configured.filter(({ virtualKey }) => virtualKey?.team !== undefined),
-      ({ virtualKey }) => virtualKey?.team?.name ?? "",
-    )
+    this.#setConfigured(configured)
+  }
+
+  /** Whether there is an operator key. */
+  get hasOperator(): boolean {
+    return this.#configured.some(({ virtualKey }) => virtualKey === undefined)
   }
 
   /** A number that changes when texts are added or removed. */
@@ -158,11 +163,49 @@ export class Keyring {
     this.#updateTeams(id)
   }
 
-  #updateTeams(id: string): void {
+  /**
+   * Replaces the keys of the configuration. A key that is the same keeps its use, and its permits. A gateway whose
+   * configuration had no keys stays open, and one that had keys stays closed, even if it has none any more: returns whether
+   * it is as the configuration says.
+   */
+  replaceConfigured(configured: ReadonlyArray<Key>): boolean {
+    if (this.isOpen) return configured.length === 0
+    const known = new Map(this.#configured.map((key) => [key.digest, key]))
+    const next = configured.map((key) => {
+      const before = known.get(key.digest)
+      return before !== undefined && isSame(before, key) ? before : key
+    })
+    for (const key of this.#configured) {
+      if (next.includes(key)) continue
+      this.#delete(key)
+      if (key.virtualKey !== undefined) this.#byId.delete(key.virtualKey.id)
+    }
+    this.#setConfigured(next)
+    // A key of the database may have the text or the id of one that is gone.
+    for (const key of [...this.#stored.values()].flat()) this.#add(key)
+    return configured.length > 0
+  }
+
+  #setConfigured(configured: ReadonlyArray<Key>): void {
+    this.#configured = configured
+    for (const key of configured) this.#add(key)
+    this.#namingTeams = Map.groupBy(
+      configured.filter(({ virtualKey }) => virtualKey?.team !== undefined),
+      ({ virtualKey }) => virtualKey?.team?.name ?? "",
+    )
+    this.#nameTeams()
+  }
+
+  /** Gives the keys of the configuration that name a team the team of that name. */
+  #nameTeams(): void {
     for (const [name, keys] of this.#namingTeams) {
       const team = [...this.#teams.values()].find((team) => team.name === name) ?? { id: name, name }
       for (const key of keys) this.#setTeam(key, team)
     }
+  }
+
+  #updateTeams(id: string): void {
+    this.#nameTeams()
     for (const key of [...this.#stored.values()].flat()) {
       if (key.virtualKey?.team?.id === id) this.#setTeam(key, this.#teams.get(id))
     }

@@ -11,6 +11,7 @@ import * as WindowText from "../config/WindowText.ts"
 import { Changes } from "../store/Changes.ts"
 import type { NoDatabase } from "../store/Store.ts"
 import { unreadable } from "../store/Store.ts"
+import { ConfiguredBudgets } from "./ConfiguredBudgets.ts"
 import { LeasedBudgets } from "./LeasedBudgets.ts"
 
 /** A row of `budgets`. */
@@ -39,20 +40,31 @@ export const toBudget = (row: BudgetRow): Budget => ({
   alerts: JSON.parse(row.alerts) as ReadonlyArray<number>,
 })
 
-/** Keeps the budgets of the gateway as `configured` and the database have them. */
+/** Keeps the budgets of the gateway as the configuration, `configured` at first, and the database have them. */
 export const layer = (
   configured: ReadonlyArray<Budget>,
-): Layer.Layer<never, NoDatabase, SqlClient | Changes | LeasedBudgets> =>
-  Layer.effectDiscard(
+): Layer.Layer<ConfiguredBudgets, NoDatabase, SqlClient | Changes | LeasedBudgets> =>
+  Layer.effect(
+    ConfiguredBudgets,
     Effect.gen(function* () {
       const sql = yield* SqlClient
       const { set } = yield* LeasedBudgets
       const { follow } = yield* Changes
-      const load = Effect.flatMap(sql<BudgetRow>`SELECT * FROM budgets`, (rows) =>
-        set([...configured, ...rows.map(toBudget)]),
-      )
+      let ofConfiguration = configured
+      let ofDatabase: ReadonlyArray<Budget> = []
+      const apply = Effect.suspend(() => set([...ofConfiguration, ...ofDatabase]))
+      const load = Effect.flatMap(sql<BudgetRow>`SELECT * FROM budgets`, (rows) => {
+        ofDatabase = rows.map(toBudget)
+        return apply
+      })
       yield* follow(Effect.mapError(load, unreadable), (rows) =>
         rows.some(({ kind }) => kind === "budget") ? load : Effect.void,
       )
+      return {
+        replace: (budgets) => {
+          ofConfiguration = budgets
+          return apply
+        },
+      }
     }),
   )

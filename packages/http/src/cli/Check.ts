@@ -18,6 +18,7 @@ import { withPrices } from "@understudy/providers/Config"
 import type { Configuration } from "../Config.ts"
 import * as Config from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
+import * as StartCheck from "../reload/StartCheck.ts"
 import * as ServerAuth from "./ServerAuth.ts"
 import * as LintReport from "./LintReport.ts"
 import * as LiveCheck from "./LiveCheck.ts"
@@ -69,7 +70,7 @@ const report = Effect.fnUntraced(function* (
   configuration: Configuration,
   { file, live }: { readonly file: string; readonly live: boolean },
 ): Effect.fn.Return<void, Config.InvalidConfiguration | CheckFailed> {
-  const problems = [...(yield* authProblems(configuration)), ...(yield* LiveCheck.start(configuration))]
+  const problems = [...(yield* authProblems(configuration)), ...(yield* StartCheck.problems(configuration))]
   if (problems.length > 0) return yield* new Config.InvalidConfiguration({ file, problems })
   yield* print([
     `${file} is valid.`,

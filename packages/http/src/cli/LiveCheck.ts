@@ -1,5 +1,5 @@
 /**
- * Tests of what a configuration depends on: whether each provider can start, whether each deployment answers, and whether
+ * Tests of what a configuration depends on: whether each deployment answers, and whether
  * Redis is reachable.
  */
 import * as Chat from "@understudy/core/Chat"
@@ -7,7 +7,6 @@ import type { Reason } from "@understudy/core/ProviderError"
 import * as Router from "@understudy/core/Router"
 import { hasWildcard } from "@understudy/core/internal/route/Wildcard"
 import * as Config from "@understudy/providers/Config"
-import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -31,21 +30,6 @@ export interface Failed {
   readonly _tag: "Failed"
   readonly message: string
 }
-
-/** Starts the provider of every deployment, without calling it. Fails for a missing key or region. */
-export const start = (settings: Config.Settings): Effect.Effect<ReadonlyArray<Config.Problem>> =>
-  Effect.map(
-    Effect.forEach(
-      Object.entries(Config.toOptions(settings).deployments),
-      ([name, { provider }]) =>
-        Effect.match(Effect.scoped(Layer.build(provider)), {
-          onSuccess: () => [],
-          onFailure: ({ message }) => [{ path: keyPath("deployments", name), message }],
-        }),
-      { concurrency: "unbounded" },
-    ),
-    (problems) => problems.flat(),
-  )
 
 /** Calls every deployment once, all concurrently. */
 export const deployments = (settings: Config.Settings): Effect.Effect<ReadonlyArray<LiveCheck>> =>

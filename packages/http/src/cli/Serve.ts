@@ -28,6 +28,8 @@ import * as StartupMessage from "./StartupMessage.ts"
 import * as ServerAuth from "./ServerAuth.ts"
 import * as Output from "./Output.ts"
 import * as Signals from "./Signals.ts"
+import * as Reload from "../reload/Reload.ts"
+import * as Reloads from "./Reloads.ts"
 import * as ConfigSource from "./ConfigSource.ts"
 
 /** The gateway cannot listen on its address. */
@@ -37,6 +39,13 @@ export class CannotListen extends Data.TaggedError("CannotListen")<{ readonly me
 export class Ended extends Data.TaggedError("Ended")<{}> {
   override readonly [Runtime.errorExitCode] = 1
   override readonly [Runtime.errorReported] = false
+}
+
+/** `--watch` without a configuration file. */
+export class NothingToWatch extends Data.TaggedError("NothingToWatch")<object> {
+  override get message(): string {
+    return "--watch needs a configuration file: give one with --config, or write understudy.yaml"
+  }
 }
 
 const flags = {
@@ -65,6 +74,10 @@ const flags = {
     ),
     Flag.optional,
   ),
+  watch: Flag.Boolean("watch").pipe(
+    Flag.withDescription("Reload the configuration when its file or .env has changed (default: off)."),
+    Flag.withDefault(false),
+  ),
   logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(
     Flag.withDescription("The format of log lines (default: pretty)."),
     Flag.withDefault("pretty" as const),
@@ -78,10 +91,15 @@ const flags = {
 export const serve = Command.make(
   "serve",
   flags,
-  Effect.fnUntraced(function* ({ config, host, live, logContent, logFormat, port, workers }) {
+  Effect.fnUntraced(function* ({ config, host, live, logContent, logFormat, port, watch, workers }) {
     const file = yield* ConfigSource.file(Option.getOrUndefined(config))
+    const watched = watch && !live ? file : undefined
+    if (watch && watched === undefined) return yield* new NothingToWatch()
+    // With the environment alone: the one below has `.env` as it is now.
+    const load = yield* Reloads.loader(file, live)
     const program = Effect.gen(function* () {
       const main = yield* hello
+      const reloads = main === undefined ? yield* Reloads.make(watched) : undefined
       const source = yield* ConfigSource.load(file, live)
       const server: ServerSettings = {
         ...source.configuration.server,
@@ -92,16 +110,16 @@ export const serve = Command.make(
       const policy = yield* ServerAuth.policy({ ...source.configuration, server })
       if (main !== undefined) {
         const auth = yield* ServerAuth.withSessions(policy, main.sessionSecret)
-        return yield* Effect.annotateLogs(Effect.scoped(runWorker(source, { server, auth, logContent, main })), {
+        return yield* Effect.annotateLogs(runWorker(source, { server, auth, logContent, main, load }), {
           worker: main.connection.worker,
         })
       }
       for (const { message, path } of source.configuration.notImported) yield* Effect.logWarning(`${path}: ${message}`)
       const auth = yield* ServerAuth.withSessions(policy)
       return server.workers > 1
-        ? yield* Effect.scoped(supervise(source, server, auth, logFormat))
-        : yield* Effect.scoped(run(source, { server, auth, logContent }, logFormat))
-    })
+        ? yield* supervise(source, server, auth, logFormat, reloads)
+        : yield* run(source, { server, auth, logContent, load }, logFormat, reloads)
+    }).pipe(Effect.scoped)
     // In a JSON log, why the gateway ends is a line like any other.
     const logged = Effect.catchCause(program, (cause) =>
       logFormat === "json" ? logCause(cause) : Effect.failCause(cause),
@@ -123,9 +141,12 @@ const run = Effect.fnUntraced(function* (
   source: ConfigSource.ConfigSource,
   options: App.ServeOptions,
   logFormat: LogFormat.Format,
+  reloads: Reloads.Reloads | undefined,
 ) {
-  yield* Signals.ignoreHangup
-  const { address, drain } = yield* build(source, options)
+  const { address, drain, reload } = yield* build(source, options)
+  yield* Reloads.start(reloads, (trigger) =>
+    drain.announced() ? Reloads.isShuttingDown : Effect.ignore(reload(trigger)),
+  )
   yield* Signals.hurryOnInterrupt(drain.hurry)
   // Detached: it has to run while this scope closes.
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, drain.end))
@@ -138,7 +159,7 @@ const build = Effect.fnUntraced(function* (source: ConfigSource.ConfigSource, op
     Effect.catchTag("ServeError", (error) => Effect.fail(cannotListen(options.server, error))),
   )
   const address = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
-  return { address, drain: Context.get(context, Drain) }
+  return { address, drain: Context.get(context, Drain), reload: Context.get(context, Reload.Reload).reload }
 })
 
 /** Says what is served, until the program is interrupted. */
@@ -159,17 +180,19 @@ const supervise = Effect.fnUntraced(function* (
   { drain, workers }: ServerSettings,
   auth: Auth.Policy,
   logFormat: LogFormat.Format,
+  reloads: Reloads.Reloads | undefined,
 ) {
-  yield* Signals.ignoreHangup
   const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
-  const { serve, shutdown } = yield* Supervisor.make({
+  const { ask, serve, shutdown } = yield* Supervisor.make({
     workers,
     sessionSecret: auth.sessions === undefined ? undefined : Redacted.value(auth.sessions),
     shutdownTimeout: Duration.sum(Duration.sum(drain.delay, drain.timeout), Duration.seconds(10)),
   })
   yield* Signals.hurryOnInterrupt(shutdown("hurry"))
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, shutdown("end")))
-  return yield* serving(yield* serve, source, auth, logFormat)
+  const address = yield* serve
+  yield* Reloads.start(reloads, (trigger) => ask(Reload.question(trigger, 0)))
+  return yield* serving(address, source, auth, logFormat)
 })
 
 /** What the main process tells this worker at its start; `undefined` in a process without one. */
@@ -186,7 +209,6 @@ const runWorker = Effect.fnUntraced(function* (
   options: App.ServeOptions & { readonly main: App.Main },
 ) {
   const { connection } = options.main
-  yield* Signals.ignoreHangup
   const serving = Effect.gen(function* () {
     const { address, drain } = yield* build(source, options)
     yield* Effect.forkDetach(Effect.andThen(connection.hurry, drain.hurry))

@@ -24,6 +24,13 @@ const secret = (name: string) =>
 /** The operator key, from the environment. */
 export const operatorKey = secret("UNDERSTUDY_API_KEY")
 
+/** The operator key, from the environment, and the virtual keys of a configuration. */
+export const acceptedKeys = (keys: Configuration["keys"]) =>
+  Effect.map(operatorKey, (operator) => [
+    ...(operator === undefined ? [] : [Keyring.operator(operator)]),
+    ...keys.map(Keyring.configured),
+  ])
+
 /** The policy with the operator key, from the environment, and the configured virtual keys. */
 export const policy = Effect.fnUntraced(function* ({
   database,
@@ -31,12 +38,8 @@ export const policy = Effect.fnUntraced(function* ({
   server,
 }: Pick<Configuration, "database" | "keys" | "server">) {
   const { allowedHosts, allowedOrigins, allowUnauthenticated, expose, host } = server
-  const operator = yield* operatorKey
   const policy: Auth.Policy = {
-    keys: new Keyring.Keyring(
-      [...(operator === undefined ? [] : [Keyring.operator(operator)]), ...keys.map(Keyring.configured)],
-      database !== undefined,
-    ),
+    keys: new Keyring.Keyring(yield* acceptedKeys(keys), database !== undefined),
     hosts: allowUnauthenticated ? undefined : allowedHosts,
     origins: allowedOrigins,
     expose,

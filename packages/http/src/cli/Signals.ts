@@ -49,11 +49,8 @@ const on = (signal: Signal, effect: Effect.Effect<void>): Effect.Effect<void, ne
     )
   })
 
-/** Ignores SIGHUP. Acquire it before the server, so that it is in effect while the server drains. */
-export const ignoreHangup: Effect.Effect<void, never, Scope.Scope> = on(
-  "SIGHUP",
-  Effect.logWarning("SIGHUP is ignored. Restart to reload the configuration."),
-)
+/** Runs an effect at each SIGHUP, which then never ends the process. Acquire it before the server, so that this holds while the server drains. */
+export const onHangup = (effect: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> => on("SIGHUP", effect)
 
 /** Skips the drain delay on SIGINT, which comes from a terminal, where no load balancer waits. */
 export const hurryOnInterrupt = (hurry: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>

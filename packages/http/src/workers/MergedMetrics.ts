@@ -31,7 +31,12 @@ const added = new Set([
 ])
 
 /** The gauges whose worst value is the least. */
-const least = new Set(["process_start_time_seconds", "understudy_database_up"])
+const least = new Set([
+  "process_start_time_seconds",
+  "understudy_config_last_reload_success_timestamp_seconds",
+  "understudy_config_last_reload_successful",
+  "understudy_database_up",
+])
 
 const combineOf = (name: string, type: string): Combine =>
   type !== "gauge" || added.has(name) ? add : least.has(name) ? Math.min : Math.max

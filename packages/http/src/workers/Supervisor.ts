@@ -69,6 +69,8 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   return {
     serve: Effect.tap(supervisor.startFirst, supervisor.startOthers),
     shutdown: (step: Shutdown) => Effect.sync(() => supervisor.shutDown(step)),
+    /** Asks every worker, and waits for no answer. */
+    ask: (question: Question) => Effect.sync(() => supervisor.ask(question, () => {})),
   }
 })
 
@@ -218,9 +220,9 @@ class Supervisor {
         return asking === undefined ? undefined : this.#answered(asking, member, message.body.text)
       }
       case "everyone":
-        return this.#ask(message.body, (answers) => this.#reply(member, message.id, [...answers.values()]))
+        return this.ask(message.body, (answers) => this.#reply(member, message.id, [...answers.values()]))
       case "metrics":
-        return this.#ask(metricsQuestion, (answers) => this.#reply(member, message.id, this.#metrics(answers)))
+        return this.ask(metricsQuestion, (answers) => this.#reply(member, message.id, this.#metrics(answers)))
       case "release":
       case "adjust":
       case "recordLater":
@@ -239,7 +241,7 @@ class Supervisor {
   }
 
   /** Asks all workers that serve. Those that end, or do not answer in time, are left out. */
-  #ask(question: Question, use: (answers: ReadonlyMap<Member, string>) => void): void {
+  ask(question: Question, use: (answers: ReadonlyMap<Member, string>) => void): void {
     const id = ++this.#asked
     const answers = new Map<Member, string>()
     const timer = setTimeout(() => done(), answerTimeout)

@@ -55,6 +55,41 @@ describe("Keyring", () => {
     assert.strictEqual(ring.find("sk-1"), own)
   })
 
+  it("replaces the keys of the configuration, and keeps those that are the same, with their use, and those of the database", () => {
+    const written = (id: string, text: string, rest: Partial<VirtualKey> = {}) =>
+      Keyring.configured({ id, key: Redacted.make(text), ...rest })
+    const ring = new Keyring.Keyring([key("sk-0"), written("a", "sk-a", { team }), written("b", "sk-b")], true)
+    ring.putTeam({ ...team, id: "t9", limits: { rpm: 5 } })
+    ring.put(stored("sk-2"))
+    ring.put(stored("sk-b", { virtualKey: { id: "k2", name: "hidden" } }))
+    const [operator, a] = [ring.find("sk-0"), ring.find("sk-a")]
+    ring.find("sk-a")!.usedAt = 7
+    const before = ring.version
+    const named = { id: "platform", name: "platform" }
+    assert.isTrue(
+      ring.replaceConfigured([
+        key("sk-0"),
+        written("a", "sk-a", { team: named }),
+        written("c", "sk-c", { team: named }),
+      ]),
+    )
+    assert.isAbove(ring.version, before)
+    assert.deepStrictEqual([ring.find("sk-0") === operator, ring.find("sk-a") === a, a?.usedAt], [true, true, 7])
+    assert.strictEqual(ring.byId("a")?.team?.id, "t9")
+    assert.strictEqual(ring.find("sk-c")?.virtualKey?.team?.limits?.rpm, 5)
+    assert.isUndefined(ring.byId("b"))
+    assert.isTrue(ring.has("sk-2"))
+    assert.strictEqual(ring.find("sk-b")?.virtualKey?.id, "k2", "its text is free for the key of the database")
+    ring.replaceConfigured([key("sk-0"), written("a", "sk-a2", { limits: { rpm: 1 } })])
+    assert.isFalse(ring.has("sk-a"))
+    assert.deepStrictEqual(ring.find("sk-a2")?.virtualKey, { id: "a", limits: { rpm: 1 } })
+    assert.deepStrictEqual(
+      [ring.hasOperator, ring.replaceConfigured([]), ring.hasOperator, ring.isOpen],
+      [true, false, false, false],
+    )
+    assert.isFalse(ring.has("sk-0"))
+  })
+
   it("changes the team of its keys, also of those of the configuration that name it", () => {
     const written = Keyring.configured({
       id: "a",

@@ -26,6 +26,8 @@ const folderWith = (files: Readonly<Record<string, string>>): string => {
 
 export interface Started {
   readonly child: ChildProcess
+  /** Its working directory. */
+  readonly folder: string
   readonly printed: () => string
   /** Waits until something is printed, or fails with what was when the process ends first. */
   readonly says: (pattern: RegExp) => Promise<RegExpExecArray>
@@ -48,8 +50,9 @@ export const start = (
     options.openFiles === undefined
       ? command
       : (["sh", "-c", `ulimit -n ${options.openFiles}; exec "$0" "$@"`, ...command] as const)
+  const folder = folderWith(options.files ?? {})
   const child = spawn(program, rest, {
-    cwd: folderWith(options.files ?? {}),
+    cwd: folder,
     env: { PATH: process.env["PATH"], NO_COLOR: "1", ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   })
@@ -69,7 +72,7 @@ export const start = (
       void ended.then(() => reject(new Error(`never said ${pattern}, but:\n${printed}`)))
       look()
     })
-  return { child, printed: () => printed, says, ended }
+  return { child, folder, printed: () => printed, says, ended }
 }
 
 /** What a command printed, and its exit code. */

@@ -225,12 +225,12 @@ keys: [{ id: team-a, key: sk-team-a }]
     await serving.says(/assistant: answered by slow/)
   })
 
-  it("skips the drain delay on SIGINT, and ignores SIGHUP", async () => {
+  it("skips the drain delay on SIGINT, and reloads at SIGHUP", async () => {
     const serving = start(["--port", "0"], { files: { "understudy.yaml": simulated() } })
     const base = await url(serving)
     const stream = await ask(base, { stream: true })
     serving.child.kill("SIGHUP")
-    await serving.says(/SIGHUP is ignored/)
+    await serving.says(/The configuration is reloaded \(SIGHUP\): no change/)
     assert.match((await stream.text()).trimEnd(), /data: \[DONE\]$/)
     assert.strictEqual((await ask(base)).status, 200)
     serving.child.kill("SIGINT")

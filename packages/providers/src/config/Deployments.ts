@@ -148,18 +148,29 @@ const elsewhere =
 const some = (owners: ReadonlyArray<string>): string =>
   owners.length <= 3 ? owners.join(" and ") : `${owners.slice(0, 2).join(", ")} and others`
 
-/** The deployment with its vendor's layer. `connectTimeout` is the default for `timeout.connect`. */
-export const toDeployment = <Name extends VendorName>(
+/** What a deployment's layer is made of: equal settings make equal providers. */
+export interface ProviderSettings<Name extends VendorName = VendorName> {
+  readonly provider: Name
+  readonly keys: KeysOf<Name>
+  readonly context: DeploymentContext
+}
+
+/** `connectTimeout` is the default for `timeout.connect`. */
+export const providerSettings = <Name extends VendorName>(
   name: string,
-  { keys, provider, ...options }: Settings<Name>,
+  { keys, model, provider, timeout }: Settings<Name>,
   connectTimeout: DeploymentContext["connectTimeout"],
-): Deployment.Deployment<ProviderStartError | Config.ConfigError> =>
-  Deployment.make({
-    ...options,
-    vendor: provider,
-    provider: byName[provider].layer(keys, {
-      name,
-      model: options.model,
-      connectTimeout: options.timeout?.connect ?? connectTimeout,
-    }),
-  })
+): ProviderSettings<Name> => ({
+  provider,
+  keys,
+  context: { name, model, connectTimeout: timeout?.connect ?? connectTimeout },
+})
+
+/** The deployment with its vendor's layer. */
+export const toDeployment = <Name extends VendorName>(
+  settings: Settings<Name>,
+  { context, keys, provider }: ProviderSettings<Name>,
+): Deployment.Deployment<ProviderStartError | Config.ConfigError> => {
+  const { keys: _keys, provider: vendor, ...options } = settings
+  return Deployment.make({ ...options, vendor, provider: byName[provider].layer(keys, context) })
+}

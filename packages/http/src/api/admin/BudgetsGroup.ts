@@ -143,7 +143,7 @@ const managed = Effect.fnUntraced(function* (
     return yield* Effect.fail(
       Problems.conflict(
         "configured_budget",
-        `Budget "${id}" is in the configuration. Change it there and restart the gateway.`,
+        `Budget "${id}" is in the configuration. Change it there and reload the configuration.`,
       ),
     )
   }

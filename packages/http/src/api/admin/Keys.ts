@@ -274,7 +274,7 @@ const checkStored = Effect.fnUntraced(function* (
   return yield* Effect.fail(
     Problems.conflict(
       "configured_key",
-      `Key "${id}" is in the configuration. Change it there, under \`keys\`, and restart the gateway.`,
+      `Key "${id}" is in the configuration. Change it there, under \`keys\`, and reload the configuration.`,
     ),
   )
 })

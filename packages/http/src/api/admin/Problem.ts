@@ -8,6 +8,7 @@ import type { Problem as FieldProblem } from "@understudy/providers/Config"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { STATUS_CODES } from "node:http"
+import type { InvalidConfiguration } from "../../Config.ts"
 import type * as ApiError from "../ApiError.ts"
 import * as HttpReply from "../HttpReply.ts"
 
@@ -59,6 +60,15 @@ export const reusedKey = make(
   "idempotency_key_reused",
   "This Idempotency-Key was used for another request within the last 24 hours. Use a new one for a new request.",
 )
+
+/** 422: the configuration of the gateway is rejected. */
+export const invalidConfiguration = ({ message, problems }: InvalidConfiguration): Problem =>
+  make(
+    422,
+    "invalid_configuration",
+    message,
+    problems.map(({ message, path }) => ({ field: path, message })),
+  )
 
 /** 501: there is no database. */
 export const noDatabase = make(

@@ -29,12 +29,12 @@ const defaultUrl = "http://127.0.0.1:4000"
 
 const timeout = "30 seconds"
 
-/** The client of the gateway at `--url`, at UNDERSTUDY_URL, or on this machine, with the key in UNDERSTUDY_API_KEY. */
-export const make = Effect.fnUntraced(function* (given: string | undefined) {
+/** Requests to the gateway at `--url`, at UNDERSTUDY_URL, or on this machine, with the key in UNDERSTUDY_API_KEY. */
+export const requests = Effect.fnUntraced(function* (given: string | undefined) {
   const url = yield* address(given)
   const key = yield* Effect.mapError(ServerAuth.operatorKey, invalidVariable)
   if (key !== undefined && !isSendable(Redacted.value(key))) return yield* unsendable
-  const httpClient = (yield* HttpClient.HttpClient).pipe(
+  return (yield* HttpClient.HttpClient).pipe(
     HttpClient.mapRequest((request) =>
       request.pipe(
         HttpClientRequest.prependUrl(url),
@@ -56,8 +56,12 @@ export const make = Effect.fnUntraced(function* (given: string | undefined) {
       ),
     ),
   )
-  return yield* HttpApiClient.makeWith(AdminApi, { httpClient })
 }, Effect.provide(FetchHttpClient.layer))
+
+/** The client of the API of the database, at the same address. */
+export const make = Effect.fnUntraced(function* (given: string | undefined) {
+  return yield* HttpApiClient.makeWith(AdminApi, { httpClient: yield* requests(given) })
+})
 
 export type AdminClient = Effect.Success<ReturnType<typeof make>>
 

@@ -1,5 +1,5 @@
 /**
- * `understudy keys`, `teams`, `budgets`, `spend` and `calls`: the administration of a running gateway. What they do is loaded
+ * `understudy reload`, `keys`, `teams`, `budgets`, `spend` and `calls`: the administration of a running gateway. What they do is loaded
  * when they are run.
  */
 import * as Argument from "effect/cli/Argument"
@@ -397,4 +397,19 @@ export const calls = Command.make(
   Command.withExamples([
     { command: "understudy calls --key ci --outcome failure", description: "The latest failed calls of a key." },
   ]),
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Reload
+// ---------------------------------------------------------------------------------------------------------------------
+
+export const reload = Command.make(
+  "reload",
+  common,
+  run(() => import("./Reload.ts").then(({ reload }) => reload)),
+).pipe(
+  described(
+    "Reload the configuration of a running gateway",
+    " Prints what changed, or every problem of the configuration, which then changes nothing.",
+  ),
 )

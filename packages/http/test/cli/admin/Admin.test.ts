@@ -358,7 +358,7 @@ describe.concurrent("the errors of the administration", { timeout: 180_000 }, ()
   it("say where things of the configuration are changed", async () => {
     assert.strictEqual(
       await failure("keys rotate dashboard"),
-      'Key "dashboard" is in the configuration. Change it there, under `keys`, and restart the gateway.',
+      'Key "dashboard" is in the configuration. Change it there, under `keys`, and reload the configuration.',
     )
   })
 

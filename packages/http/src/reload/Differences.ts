@@ -1,0 +1,68 @@
+/** What differs between two configurations: what a reload puts in force, and what only a restart does. Never a value. */
+import * as Change from "@understudy/core/internal/generation/Change"
+import { credentialVariables } from "@understudy/providers/Config"
+import type { Configuration } from "../Config.ts"
+
+/** A part of the configuration that was added, removed or changed. */
+export type Difference = Change.Change<"deployment" | "route" | "defaults" | "key" | "budget">
+
+/**
+ * The changes with the names of vendors' settings in place of `provider`, which stands for all of them, or with the
+ * environment variables, of those that have other values, that hold its credentials.
+ */
+export const named = (
+  changes: ReadonlyArray<Change.Change>,
+  before: Configuration,
+  after: Configuration,
+  changedVariables: ReadonlySet<string>,
+): ReadonlyArray<Difference> =>
+  changes.map((change) => {
+    const [old, now] = [before.deployments[change.name], after.deployments[change.name]]
+    if (change.kind !== "deployment" || old === undefined || now === undefined) return change
+    const fields = change.fields.flatMap((field) => {
+      if (field === "priceOf") return ["price"]
+      // Its vendor is named by `provider`.
+      if (field === "vendor") return []
+      if (field !== "provider" || old.provider !== now.provider) return [field]
+      const keys = Change.differing(old.keys, now.keys)
+      return keys.length > 0 ? keys : credentialVariables(now.provider).filter((name) => changedVariables.has(name))
+    })
+    return { ...change, fields: [...new Set(fields)] }
+  })
+
+/** The keys and budgets that differ. */
+export const ofKeysAndBudgets = (before: Configuration, after: Configuration): ReadonlyArray<Difference> => [
+  ...Change.ofRecords("key", byId(before.keys), byId(after.keys)),
+  ...Change.ofRecords("budget", byId(before.budgets.budgets), byId(after.budgets.budgets)),
+]
+
+const byId = <A extends { readonly id: string }>(items: ReadonlyArray<A>): Readonly<Record<string, A>> =>
+  Object.fromEntries(items.map((item) => [item.id, item]))
+
+/** What a reload puts in force, or what has no effect. */
+const reloaded: ReadonlySet<string> = new Set([
+  "defaults",
+  "deployments",
+  "routes",
+  "keys",
+  "variables",
+  "notImported",
+] satisfies ReadonlyArray<keyof Configuration>)
+
+/** The paths of settings that differ and take effect at a restart, such as `server.port`. */
+export const untilRestart = (running: Configuration, now: Configuration): ReadonlyArray<string> => {
+  const [before, after] = [new Map(Object.entries(running)), new Map(Object.entries(now))]
+  return Change.differing(running, now)
+    .filter((section) => !reloaded.has(section))
+    .flatMap((section) => {
+      const [old, other] = [before.get(section), after.get(section)]
+      if (!isMapping(old) || !isMapping(other)) return [section]
+      const fields = Change.differing(old, other)
+      return fields
+        .filter((field) => section !== "budgets" || field !== "budgets")
+        .map((field) => `${section}.${field}`)
+    })
+}
+
+const isMapping = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
