@@ -101,12 +101,12 @@ const callOf = (events: ReadonlyArray<Happened>): RecentCall | undefined => {
           (step) => step._tag === "Attempt" && step.deployment === attempt.deployment && step.ended === undefined,
         )
         const started = steps[index]
-        if (started?._tag === "Attempt") steps[index] = { ...started, ended: attempt }
-        else {
-          const { deployment, millis, model } = attempt
-          const start = Math.max(0, at - millis)
-          steps.push({ _tag: "Attempt", deployment, model, start, hedge: false, ended: attempt })
-        }
+        const { deployment, millis, model } = attempt
+        // The start's event comes a moment after the start, and the clock may tick in between.
+        const start = Math.max(0, at - millis)
+        if (started?._tag === "Attempt") {
+          steps[index] = { ...started, start: Math.min(started.start, start), ended: attempt }
+        } else steps.push({ _tag: "Attempt", deployment, model, start, hedge: false, ended: attempt })
         break
       }
       case "DeploymentSkipped":
