@@ -143,6 +143,7 @@ describe.skipIf(!Collector.hasDecoder)("an OpenTelemetry collector", () => {
         ["understudy.failover"],
       )
       const all = JSON.stringify(byStart)
+      assert.include(gateway.printed(), `"trace_id":"${traceId}"`)
       for (const secret of [apiKey, "secret words", "answer-canary", "t-1", "    at "]) assert.notInclude(all, secret)
     })
   }
