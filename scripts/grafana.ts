@@ -377,6 +377,22 @@ const rows: ReadonlyArray<readonly [title: string, panels: ReadonlyArray<Panel>]
         ],
       },
       {
+        title: "Reloads of the configuration",
+        description: "Failed reloads change nothing: the gateway serves by the configuration that it had before.",
+        targets: [
+          [
+            sumBy("instance, result", "increase(understudy_config_reloads_total[$__rate_interval])"),
+            "{{instance}} {{result}}",
+          ],
+          ["understudy_config_last_reload_successful == 0", "{{instance}} rejects its configuration"],
+        ],
+      },
+      {
+        title: "Age of the configuration",
+        unit: "s",
+        targets: [["time() - understudy_config_last_reload_success_timestamp_seconds", "{{instance}}"]],
+      },
+      {
         title: "CPU",
         unit: "percentunit",
         targets: [['rate(process_cpu_seconds_total{job="understudy"}[$__rate_interval])', "{{instance}}"]],
