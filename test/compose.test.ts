@@ -5,8 +5,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Yaml from "effect/encoding/Yaml"
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
-import { extname, join } from "node:path"
+import { existsSync, globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 
 const deploy = join(import.meta.dirname, "..", "deploy")
 const read = (path: string): string => readFileSync(join(deploy, path), "utf8")
@@ -38,9 +38,8 @@ describe("compose.yaml", () => {
     for (const [name, { secrets = [], volumes = [] }] of services) {
       for (const volume of volumes) {
         const [source = ""] = volume.split(":")
-        // Folders of rules and dashboards are made by Compose if they are not there.
-        if (extname(source) !== "") assert.isTrue(existsSync(join(deploy, source)), `${name}: ${source}`)
-        else if (!source.startsWith("./")) used.add(source)
+        if (source.startsWith("./")) assert.isTrue(existsSync(join(deploy, source)), `${name}: ${source}`)
+        else used.add(source)
       }
       for (const secret of secrets) assert.property(compose.secrets, secret)
     }
@@ -93,6 +92,7 @@ describe("compose.yaml", () => {
   })
 
   it("has Prometheus read the metrics of both gateways", () => {
+    assert.isNotEmpty(globSync("prometheus/*.rules.yaml", { cwd: deploy }))
     const { scrape_configs: jobs } = Yaml.parse(read("compose/prometheus.yaml")) as {
       readonly scrape_configs: ReadonlyArray<{ readonly static_configs: ReadonlyArray<{ readonly targets: unknown }> }>
     }
