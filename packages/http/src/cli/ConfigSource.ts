@@ -15,6 +15,8 @@ import * as Simulation from "./Simulation.ts"
 export interface ConfigSource {
   readonly configuration: Config.Configuration
   readonly origin: string
+  /** The text of the file, if it is from one. */
+  readonly text?: string
 }
 
 /** `--live` without credentials in the environment. */
@@ -42,10 +44,14 @@ export const file = Effect.fnUntraced(function* (given: string | undefined) {
   return (yield* Effect.orElseSucceed(files.exists(defaultFile), () => false)) ? defaultFile : undefined
 })
 
-/** The configuration of a file; without one, of the environment (`live`) or the simulation. */
+/**
+ * The configuration of a file; without one, of the environment (`live`) or the simulation. `given`: the text to take for that
+ * of the file.
+ */
 export const load = Effect.fnUntraced(function* (
   file: string | undefined,
   live: boolean,
+  given?: string,
 ): Effect.fn.Return<ConfigSource, Config.InvalidConfiguration | NoCredentials, FileSystem.FileSystem> {
   if (live) {
     const credentials = yield* Environment.credentials
@@ -53,7 +59,10 @@ export const load = Effect.fnUntraced(function* (
     const configuration = yield* Config.parse(Environment.yaml(credentials), "the live configuration")
     return { configuration, origin: `the providers of ${credentials.join(", ")}` }
   }
-  if (file !== undefined) return { configuration: yield* Config.load(file), origin: file }
+  if (file !== undefined) {
+    const text = given ?? (yield* Config.read(file))
+    return { configuration: yield* Config.parse(text, file), origin: file, text }
+  }
   return {
     configuration: yield* Config.parse(Simulation.yaml, "the simulation"),
     origin: "simulated deployments: no network, no cost",

@@ -24,9 +24,10 @@ export const loader = Effect.fnUntraced(function* (
   const context = yield* Effect.context<Files>()
   const environment = yield* ConfigProvider.ConfigProvider
   return Effect.gen(function* () {
-    const { configuration, origin } = yield* ConfigSource.load(file, live)
+    const { configuration, origin, text } = yield* ConfigSource.load(file, live)
     return {
       file: origin,
+      text,
       configuration,
       keys: yield* ServerAuth.acceptedKeys(configuration.keys),
       variables: yield* ConfigProvider.ConfigProvider,

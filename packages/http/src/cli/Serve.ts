@@ -100,7 +100,7 @@ export const serve = Command.make(
     const program = Effect.gen(function* () {
       const main = yield* hello
       const reloads = main === undefined ? yield* Reloads.make(watched) : undefined
-      const source = yield* ConfigSource.load(file, live)
+      const source = yield* ConfigSource.load(file, live, main?.configuration)
       const server: ServerSettings = {
         ...source.configuration.server,
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
@@ -185,6 +185,8 @@ const supervise = Effect.fnUntraced(function* (
   const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
   const { ask, serve, shutdown } = yield* Supervisor.make({
     workers,
+    configuration: source.text,
+    catchUp: Reload.question("a reload while this worker started", 0),
     sessionSecret: auth.sessions === undefined ? undefined : Redacted.value(auth.sessions),
     shutdownTimeout: Duration.sum(Duration.sum(drain.delay, drain.timeout), Duration.seconds(10)),
   })

@@ -34,6 +34,8 @@ import * as StartCheck from "./StartCheck.ts"
 export interface Loaded {
   /** Named in errors. */
   readonly file: string
+  /** The text of the file, if there is one. */
+  readonly text?: string | undefined
   readonly configuration: Configuration
   /** The operator's key, if there is one, and the virtual keys. */
   readonly keys: ReadonlyArray<Key>
@@ -84,6 +86,7 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
       const ownContext: (caller: Context.Context<never>) => Context.Context<never> = () => context
       const scope = yield* Effect.scope
       const oneAtATime = yield* Semaphore.make(1)
+      const main = Option.getOrUndefined(yield* Effect.serviceOption(MainProcess))
       const started = inForce.configuration
       let variables = yield* valuesOf(yield* ConfigProvider.ConfigProvider)
       let rejectedAt: number | undefined
@@ -115,6 +118,8 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
         variables = values
         const hasKeysOfFile = keys.replaceConfigured(loaded.keys)
         if (Option.isSome(budgets)) yield* budgets.value.replace(configuration.budgets.budgets)
+        // Workers that start from now on serve the same.
+        if (loaded.text !== undefined) main?.tell("configured", loaded.text)
         return {
           changes: [
             ...Differences.named(changes, before, configuration, changed),
@@ -151,8 +156,6 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
           yield* logged(trigger, reloaded, notImported)
           return reloaded
         })
-
-      const main = Option.getOrUndefined(yield* Effect.serviceOption(MainProcess))
 
       // In a fibre and a context of its own: a request that is cancelled does not stop it halfway, and what it starts keeps
       // nothing of the request.

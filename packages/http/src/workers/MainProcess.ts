@@ -34,7 +34,7 @@ export interface Connection {
   readonly ask: <Type extends keyof Asks>(type: Type, body: Asks[Type]["ask"]) => Effect.Effect<Asks[Type]["reply"]>
   /** Tells, at the end of this turn of the event loop; or later, with the next message; or now, before this returns. */
   readonly tell: <Type extends keyof Tells>(type: Type, body: Tells[Type], when?: "later" | "now") => void
-  /** Calls a function with each change of a circuit or a cooldown from now on. */
+  /** Calls a function with each change of a circuit or a cooldown that the main process has sent and will send. */
   readonly onChange: (listener: (change: StateChange) => void) => void
   /** Answers the questions on a topic, until the scope closes. A worker without an answer says nothing. */
   readonly answer: (
@@ -57,6 +57,8 @@ export const connect = (worker: number): Connection => {
   const outbox = new Outbox<FromWorker>((batch) => void process.send?.(batch))
   const waiting = new Map<number, (reply: unknown) => void>()
   const listeners: Array<(change: StateChange) => void> = []
+  /** The last change of each circuit and cooldown, for those who listen later: a worker loads for a while after its hello. */
+  const changes = new Map<string, StateChange>()
   const answers = new Map<string, (question: Question) => Promise<string>>()
   const steps = {
     drain: Deferred.makeUnsafe<Shutdown>(),
@@ -70,8 +72,11 @@ export const connect = (worker: number): Connection => {
       case "reply":
         waiting.get(message.id)?.(message.body)
         return void waiting.delete(message.id)
-      case "state":
-        return listeners.forEach((listener) => listener(message.body))
+      case "state": {
+        const change = message.body
+        changes.set("circuit" in change ? `circuit ${change.circuit}` : `cooldown ${change.cooldown}`, change)
+        return listeners.forEach((listener) => listener(change))
+      }
       case "question":
         return void (answers.get(message.body.topic)?.(message.body) ?? Promise.resolve("")).then((text) =>
           outbox.add({ type: "answer", body: { question: message.id, text } }),
@@ -98,7 +103,10 @@ export const connect = (worker: number): Connection => {
       else if (when === "now") outbox.addNow(message)
       else outbox.add(message)
     },
-    onChange: (listener) => void listeners.push(listener),
+    onChange: (listener) => {
+      changes.forEach((change) => listener(change))
+      listeners.push(listener)
+    },
     answer: (topic, answer: Answer) =>
       Effect.contextWith((context: Context.Context<Scope.Scope>) => {
         const run = Effect.runPromiseWith(context)

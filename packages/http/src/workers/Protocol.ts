@@ -57,6 +57,8 @@ export interface Asks {
 export interface Tells {
   /** The worker accepts connections at this address. */
   readonly serving: string
+  /** A reload has put this text of the configuration file in force. */
+  readonly configured: string
   readonly release: RateLimit.Permit
   readonly adjust: { readonly bucket: Pick<Bucket, "key" | "refill">; readonly tokens: number }
   readonly recordLater: CircuitRecord
@@ -86,6 +88,8 @@ export interface CircuitRecord extends Omit<Circuit.Record, "openFor"> {
 
 /** What a worker has to know before it serves. */
 export interface Hello {
+  /** The text of the configuration file that is in force: what is in the file since then is not, until a reload. */
+  readonly configuration: string | undefined
   /** The secret of the sessions of browsers, if they have one that is not configured. */
   readonly sessionSecret: string | undefined
   readonly state: ReadonlyArray<StateChange>

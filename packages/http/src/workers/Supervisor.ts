@@ -28,6 +28,10 @@ export class WorkerFailed extends Data.TaggedError("WorkerFailed")<{ readonly si
 export interface Options {
   /** The number of workers. */
   readonly workers: number
+  /** The text of the configuration file, if there is one: workers that start later serve the same. */
+  readonly configuration: string | undefined
+  /** What makes a worker read it again that has started with an earlier one. */
+  readonly catchUp: Question
   /** The secret of sessions, for all workers, if they have one that is not configured. */
   readonly sessionSecret: string | undefined
   /** How long a shutdown may take: workers that still run after that are killed. */
@@ -48,6 +52,8 @@ interface Member {
   readonly outbox: Outbox<FromMain>
   readonly startedAt: number
   isServing: boolean
+  /** The text that it has started with. */
+  configuration: string | undefined
   metrics: MergedMetrics.Families
 }
 
@@ -88,6 +94,8 @@ class Supervisor {
   readonly #stopped = Deferred.makeUnsafe<void>()
   #asked = 0
   #restarts = 0
+  /** The text of the configuration file that is in force. */
+  #configuration: string | undefined
   #hasServed = false
   /** What the workers were told of the shutdown. */
   readonly #steps: Array<Shutdown> = []
@@ -96,6 +104,7 @@ class Supervisor {
 
   constructor(options: Options, run: (effect: Effect.Effect<void>) => void) {
     this.#options = options
+    this.#configuration = options.configuration
     this.#run = run
     this.#state = new MainState((body) => this.#tellAll({ type: "state", body }))
     cluster.schedulingPolicy = cluster.SCHED_NONE
@@ -132,7 +141,15 @@ class Supervisor {
       // A worker that has ended takes no message.
       if (worker.isConnected()) worker.send(batch, () => {})
     })
-    const member: Member = { number, worker, outbox, startedAt: Date.now(), isServing: false, metrics: new Map() }
+    const member: Member = {
+      number,
+      worker,
+      outbox,
+      startedAt: Date.now(),
+      isServing: false,
+      configuration: undefined,
+      metrics: new Map(),
+    }
     this.#members.add(member)
     worker.on("message", (batch: ReadonlyArray<FromWorker>) => {
       for (const message of batch) this.#receive(member, message)
@@ -203,6 +220,7 @@ class Supervisor {
     switch (message.type) {
       case "hello":
         this.#reply(member, message.id, {
+          configuration: (member.configuration = this.#configuration),
           sessionSecret: this.#options.sessionSecret,
           state: this.#state.changes,
         })
@@ -211,10 +229,15 @@ class Supervisor {
       case "serving": {
         member.isServing = true
         this.#hasServed = true
+        if (member.configuration !== this.#configuration) {
+          member.outbox.add({ type: "question", id: 0, body: this.#options.catchUp })
+        }
         this.#run(Effect.logInfo(`Worker ${member.number} serves (process ${member.worker.process.pid})`))
         this.#starting.get(member.number)?.(Effect.succeed(message.body))
         return void this.#starting.delete(member.number)
       }
+      case "configured":
+        return void (this.#configuration = message.body)
       case "answer": {
         const asking = this.#asking.get(message.body.question)
         return asking === undefined ? undefined : this.#answered(asking, member, message.body.text)

@@ -3,13 +3,21 @@ import { afterAll, assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Agent, createServer, request } from "node:http"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer as createNetServer } from "node:net"
 import type { AddressInfo } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { clean, start, type Started, url } from "../cli/Process.ts"
 import { freePort } from "../Programs.ts"
 
-afterAll(clean)
+const folder = mkdtempSync(join(tmpdir(), "understudy-workers-"))
+
+afterAll(() => {
+  clean()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const operator = { authorization: "Bearer operator-key-of-the-test" }
 const env = { UNDERSTUDY_API_KEY: "operator-key-of-the-test" }
@@ -184,22 +192,29 @@ routes:
     busy.close()
   })
 
-  it("holds the concurrency of a deployment and of a key, also when the worker of a call is killed", async () => {
+  it("holds the concurrency of a deployment and of a key, also when the worker of a call is killed and another starts", async () => {
     const held: Array<ServerResponse> = []
     let arrived = () => {}
     const upstream = await startUpstream((response) => {
       held.push(response)
       arrived()
     })
-    const gateway = serve(`
+    const config = join(folder, "concurrency.yaml")
+    writeFileSync(
+      config,
+      `
 server: { drain: { delay: 0s } }
 deployments:
   primary: ${openai(upstream.baseUrl, ", limits: { concurrency: 1 }")}
   backup: { provider: simulated, model: s }
 routes: { assistant: [primary, backup] }
 keys: [{ id: one, key: key-of-one-call, limits: { concurrency: 1 }, routes: [primary] }]
-`)
+`,
+    )
+    const gateway = start(["--config", config, "--port", "0", "--workers", "2"], { env })
     const base = await url(gateway)
+    // Workers that start later serve what is in force, not what is in the file.
+    writeFileSync(config, "deployments: {")
     const arrival = () => new Promise<void>((resolve) => (arrived = resolve))
     const pids = [await pidOf(gateway, 1), await pidOf(gateway, 2)]
     for (const pid of pids) {
@@ -307,6 +322,39 @@ routes: { assistant: [primary] }
     gateway.child.kill("SIGTERM")
     await gateway.ended
     assert.notMatch(gateway.printed(), /ERROR|WARN.*database/)
+  })
+
+  it("reloads all workers as one, and starts others with what is in force", async () => {
+    const config = join(folder, "reload.yaml")
+    const write = (deployment: string) =>
+      writeFileSync(
+        config,
+        `
+server: { drain: { delay: 0s } }
+deployments: { ${deployment}: { provider: simulated, model: s } }
+routes: { assistant: [${deployment}] }
+`,
+      )
+    write("before")
+    const gateway = start(["--config", config, "--port", "0", "--workers", "2"], { env })
+    const base = await url(gateway)
+    const answeredBy = async () => [...new Set((await callBoth(base, gateway)).map(deploymentOf))]
+    assert.deepStrictEqual(await answeredBy(), ["before"])
+
+    write("after")
+    assert.strictEqual((await send(base, "POST", "/admin/reload")).status, 200)
+    assert.deepStrictEqual(await answeredBy(), ["after"])
+
+    writeFileSync(config, "deployments: {")
+    gateway.child.kill("SIGHUP")
+    await gateway.says(/(?:The configuration is rejected[^]*){2}/)
+    assert.deepStrictEqual(await answeredBy(), ["after"])
+
+    process.kill(await pidOf(gateway, 1), "SIGKILL")
+    await gateway.says(/(?:Worker 1 serves[^]*){2}/)
+    assert.deepStrictEqual(await answeredBy(), ["after"])
+    gateway.child.kill("SIGTERM")
+    assert.strictEqual(await gateway.ended, 130)
   })
 
   it("prints one error when it cannot start, and is one process with one worker", async () => {
