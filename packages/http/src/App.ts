@@ -74,7 +74,7 @@ const gateway = (
   const store = database === undefined ? undefined : layerStore(database)
   const budgets = store === undefined ? undefined : layerBudgets(configuration, store)
   const admin = store === undefined || budgets === undefined ? undefined : layerAdmin(auth.keys, store, budgets)
-  const reload = Reload.layer({ inForce, keys: auth.keys, load })
+  const reload = Reload.layer({ inForce, keys: auth.keys, load, current: main?.current })
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin }).pipe(
     Layer.provide([
@@ -97,12 +97,13 @@ const gateway = (
   )
 }
 
-const notRead = Effect.fail(
-  new InvalidConfiguration({
-    file: "the configuration",
-    problems: [{ path: "", message: "was made by a program: there is no file to read again" }],
-  }),
-)
+const notRead = () =>
+  Effect.fail(
+    new InvalidConfiguration({
+      file: "the configuration",
+      problems: [{ path: "", message: "was made by a program: there is no file to read again" }],
+    }),
+  )
 
 /** The configured write timeout, if any. */
 const writeTimeout = ({ defaults }: Configuration): Pick<Server.Options, "write"> =>

@@ -3,8 +3,8 @@
  */
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
-import type * as Layer from "effect/Layer"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import type { PlatformError } from "effect/PlatformError"
 
@@ -13,12 +13,30 @@ import type { PlatformError } from "effect/PlatformError"
  * then the `.env` in the working directory. A missing `.env` is ignored. An unreadable one fails with a `PlatformError`.
  */
 export const layer = (file?: string): Layer.Layer<never, PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Layer.unwrap(Effect.map(read(file), layerOf))
+
+/** What `layer` reads: the texts of the files, in their order; `null` for one that does not exist. */
+export type Texts = ReadonlyArray<string | null>
+
+/** A `ConfigProvider` that reads the environment, then these texts in place of the files. */
+export const layerOf = (texts: Texts): Layer.Layer<never> =>
   ConfigProvider.layer(
-    Effect.gen(function* () {
-      const sources = yield* Effect.forEach(yield* files(file), read)
-      return [yield* ConfigProvider.ConfigProvider, ...sources].reduce(orElse)
-    }),
+    Effect.map(ConfigProvider.ConfigProvider, (environment) =>
+      [environment, ...texts.map((text) => ConfigProvider.fromDotEnvContents(text ?? ""))].reduce(orElse),
+    ),
   )
+
+/** Reads the files. An unreadable one fails with a `PlatformError`. */
+export const read = Effect.fnUntraced(function* (
+  file: string | undefined,
+): Effect.fn.Return<Texts, PlatformError, FileSystem.FileSystem | Path.Path> {
+  const { readFileString } = yield* FileSystem.FileSystem
+  return yield* Effect.forEach(yield* files(file), (name) =>
+    Effect.catch(readFileString(name), (error) =>
+      error.reason._tag === "NotFound" ? Effect.succeed(null) : Effect.fail(error),
+    ),
+  )
+})
 
 /** The `.env` files that are read, whether or not they exist. */
 export const files = (file: string | undefined): Effect.Effect<ReadonlyArray<string>, never, Path.Path> =>
@@ -26,13 +44,6 @@ export const files = (file: string | undefined): Effect.Effect<ReadonlyArray<str
     const besideFile = file === undefined ? [] : [path.resolve(path.dirname(file), ".env")]
     return [...new Set([...besideFile, path.resolve(".env")])]
   })
-
-const empty = ConfigProvider.fromEnvRecord({})
-
-const read = (file: string) =>
-  Effect.catchTag(ConfigProvider.fromDotEnv({ path: file }), "PlatformError", (error) =>
-    error.reason._tag === "NotFound" ? Effect.succeed(empty) : Effect.fail(error),
-  )
 
 /**
  * Reads from `second` what has no value in `first`. `ConfigProvider.orElse` does not when `first` has a longer name: with

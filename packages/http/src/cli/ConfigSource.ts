@@ -8,6 +8,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Config from "../Config.ts"
+import * as DotEnv from "../DotEnv.ts"
+import type { ConfigFiles } from "../ConfigFiles.ts"
 import * as Environment from "./Environment.ts"
 import * as Simulation from "./Simulation.ts"
 
@@ -15,8 +17,6 @@ import * as Simulation from "./Simulation.ts"
 export interface ConfigSource {
   readonly configuration: Config.Configuration
   readonly origin: string
-  /** The text of the file, if it is from one. */
-  readonly text?: string
 }
 
 /** `--live` without credentials in the environment. */
@@ -44,6 +44,12 @@ export const file = Effect.fnUntraced(function* (given: string | undefined) {
   return (yield* Effect.orElseSucceed(files.exists(defaultFile), () => false)) ? defaultFile : undefined
 })
 
+/** The texts of all files that a configuration is read from: its own, if there is one, and `.env`. */
+export const read = Effect.fnUntraced(function* (file: string | undefined, live: boolean) {
+  const dotEnv = yield* DotEnv.read(file)
+  return { configuration: live || file === undefined ? null : yield* Config.read(file), dotEnv } satisfies ConfigFiles
+})
+
 /**
  * The configuration of a file; without one, of the environment (`live`) or the simulation. `given`: the text to take for that
  * of the file.
@@ -51,7 +57,7 @@ export const file = Effect.fnUntraced(function* (given: string | undefined) {
 export const load = Effect.fnUntraced(function* (
   file: string | undefined,
   live: boolean,
-  given?: string,
+  given: string | null = null,
 ): Effect.fn.Return<ConfigSource, Config.InvalidConfiguration | NoCredentials, FileSystem.FileSystem> {
   if (live) {
     const credentials = yield* Environment.credentials
@@ -61,7 +67,7 @@ export const load = Effect.fnUntraced(function* (
   }
   if (file !== undefined) {
     const text = given ?? (yield* Config.read(file))
-    return { configuration: yield* Config.parse(text, file), origin: file, text }
+    return { configuration: yield* Config.parse(text, file), origin: file }
   }
   return {
     configuration: yield* Config.parse(Simulation.yaml, "the simulation"),

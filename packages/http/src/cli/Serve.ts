@@ -19,6 +19,7 @@ import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import { maxWorkers, type ServerSettings } from "../config/ServerSection.ts"
 import * as App from "../App.ts"
+import type { ConfigFiles } from "../ConfigFiles.ts"
 import * as DotEnv from "../DotEnv.ts"
 import { Drain } from "../Drain.ts"
 import type * as Auth from "../auth/Auth.ts"
@@ -97,10 +98,9 @@ export const serve = Command.make(
     if (watch && watched === undefined) return yield* new NothingToWatch()
     // With the environment alone: the one below has `.env` as it is now.
     const load = yield* Reloads.loader(file, live)
-    const program = Effect.gen(function* () {
-      const main = yield* hello
-      const reloads = main === undefined ? yield* Reloads.make(watched) : undefined
-      const source = yield* ConfigSource.load(file, live, main?.configuration)
+    const start = Effect.fnUntraced(function* (main: App.Main | undefined, files: ConfigFiles) {
+      const reloads = main === undefined ? yield* Reloads.make(watched, files) : undefined
+      const source = yield* ConfigSource.load(file, live, files.configuration)
       const server: ServerSettings = {
         ...source.configuration.server,
         ...Option.match(port, { onNone: () => undefined, onSome: (port) => ({ port }) }),
@@ -117,18 +117,19 @@ export const serve = Command.make(
       for (const { message, path } of source.configuration.notImported) yield* Effect.logWarning(`${path}: ${message}`)
       const auth = yield* ServerAuth.withSessions(policy)
       return server.workers > 1
-        ? yield* supervise(source, server, auth, logFormat, reloads)
+        ? yield* supervise(source, files, server, auth, logFormat, reloads)
         : yield* run(source, { server, auth, logContent, load }, logFormat, reloads)
-    }).pipe(Effect.scoped)
+    }, Effect.scoped)
+    const program = Effect.gen(function* () {
+      const main = yield* hello
+      const files = main?.started ?? (yield* ConfigSource.read(file, live))
+      return yield* Effect.provide(start(main, files), DotEnv.layerOf(files.dotEnv))
+    })
     // In a JSON log, why the gateway ends is a line like any other.
     const logged = Effect.catchCause(program, (cause) =>
       logFormat === "json" ? logCause(cause) : Effect.failCause(cause),
     )
-    return yield* Effect.provide(logged, [
-      DotEnv.layer(file),
-      Logger.layer([LogFormat.logger(logFormat)]),
-      Output.layer(logFormat),
-    ])
+    return yield* Effect.provide(logged, [Logger.layer([LogFormat.logger(logFormat)]), Output.layer(logFormat)])
   }),
 ).pipe(
   Command.withDescription(
@@ -177,6 +178,7 @@ const serving = Effect.fnUntraced(function* (
 /** The main process of several workers. It serves nothing, and does not build the gateway. */
 const supervise = Effect.fnUntraced(function* (
   source: ConfigSource.ConfigSource,
+  files: ConfigFiles,
   { drain, workers }: ServerSettings,
   auth: Auth.Policy,
   logFormat: LogFormat.Format,
@@ -185,8 +187,8 @@ const supervise = Effect.fnUntraced(function* (
   const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
   const { ask, serve, shutdown } = yield* Supervisor.make({
     workers,
-    configuration: source.text,
-    catchUp: Reload.question("a reload while this worker started", 0),
+    files,
+    catchUp: Reload.catchUpQuestion,
     sessionSecret: auth.sessions === undefined ? undefined : Redacted.value(auth.sessions),
     shutdownTimeout: Duration.sum(Duration.sum(drain.delay, drain.timeout), Duration.seconds(10)),
   })

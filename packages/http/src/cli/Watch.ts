@@ -8,6 +8,7 @@ import * as FileSystem from "effect/FileSystem"
 import type * as Path from "effect/Path"
 import { hash } from "node:crypto"
 import * as DotEnv from "../DotEnv.ts"
+import type { ConfigFiles } from "../ConfigFiles.ts"
 
 /** The time between two readings. A file counts as written when two in a row are equal. */
 const interval = "500 millis"
@@ -20,11 +21,15 @@ export const fingerprint = Effect.fnUntraced(function* (
   file: string,
 ): Effect.fn.Return<Fingerprint, never, FileSystem.FileSystem | Path.Path> {
   const files = yield* FileSystem.FileSystem
-  const texts = yield* Effect.forEach([file, ...(yield* DotEnv.files(file))], (name) =>
-    Effect.orElseSucceed(files.readFileString(name), () => undefined),
+  const [configuration = null, ...dotEnv] = yield* Effect.forEach([file, ...(yield* DotEnv.files(file))], (name) =>
+    Effect.orElseSucceed(files.readFileString(name), () => null),
   )
-  return hash("sha256", JSON.stringify(texts))
+  return fingerprintOf({ configuration, dotEnv })
 })
+
+/** What these texts have in them. */
+export const fingerprintOf = ({ configuration, dotEnv }: ConfigFiles): Fingerprint =>
+  hash("sha256", JSON.stringify([configuration, ...dotEnv]))
 
 /** Runs `changed` whenever the files have other contents than before, at first than `known`. Never ends. */
 export const run = Effect.fnUntraced(function* (file: string, known: Fingerprint, changed: Effect.Effect<void>) {

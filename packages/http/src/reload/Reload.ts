@@ -23,6 +23,7 @@ import type { Key, Keyring } from "../auth/Keyring.ts"
 import { ConfiguredBudgets } from "../budgets/ConfiguredBudgets.ts"
 import type { Configuration } from "../Config.ts"
 import { InvalidConfiguration, line } from "../Config.ts"
+import type { ConfigFiles } from "../ConfigFiles.ts"
 import { MainProcess } from "../workers/MainProcess.ts"
 import type { Question } from "../workers/Protocol.ts"
 import type { Difference } from "./Differences.ts"
@@ -34,14 +35,16 @@ import * as StartCheck from "./StartCheck.ts"
 export interface Loaded {
   /** Named in errors. */
   readonly file: string
-  /** The text of the file, if there is one. */
-  readonly text?: string | undefined
+  readonly files: ConfigFiles
   readonly configuration: Configuration
   /** The operator's key, if there is one, and the virtual keys. */
   readonly keys: ReadonlyArray<Key>
   /** The environment with `.env`, which providers read. */
   readonly variables: ConfigProvider.ConfigProvider
 }
+
+/** Reads the configuration again, or from these texts. */
+export type Load = (files?: ConfigFiles) => Effect.Effect<Loaded, InvalidConfiguration>
 
 /** What a reload did. */
 export interface Reloaded {
@@ -63,7 +66,9 @@ export class Reload extends Context.Service<
 export interface Options {
   readonly inForce: InForce
   readonly keys: Keyring
-  readonly load: Effect.Effect<Loaded, InvalidConfiguration>
+  readonly load: Load
+  /** What is in force at the other workers, if that is another configuration than the one this worker starts with. */
+  readonly current?: ConfigFiles | undefined
 }
 
 const reloads = counter("understudy_config_reloads_total", "Reloads of the configuration by result (success, failure)")
@@ -76,7 +81,7 @@ const lastSuccess = gauge(
   "When the configuration in force was loaded, in seconds since the epoch",
 )({})
 
-export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, never, Router.Reload> =>
+export const layer = ({ current, inForce, keys, load }: Options): Layer.Layer<Reload, never, Router.Reload> =>
   Layer.effect(
     Reload,
     Effect.gen(function* () {
@@ -104,8 +109,8 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
         return { changes, configuration, options }
       })
 
-      const attempt = Effect.gen(function* () {
-        const loaded = yield* load
+      const attempt = Effect.fnUntraced(function* (files: ConfigFiles | undefined) {
+        const loaded = yield* load(files)
         const values = yield* valuesOf(loaded.variables)
         const changed = new Set(credentialVariables().filter((name) => values.get(name) !== variables.get(name)))
         const { changes, configuration, options } = yield* Effect.provideService(
@@ -119,7 +124,7 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
         const hasKeysOfFile = keys.replaceConfigured(loaded.keys)
         if (Option.isSome(budgets)) yield* budgets.value.replace(configuration.budgets.budgets)
         // Workers that start from now on serve the same.
-        if (loaded.text !== undefined) main?.tell("configured", loaded.text)
+        main?.tell("configured", loaded.files)
         return {
           changes: [
             ...Differences.named(changes, before, configuration, changed),
@@ -135,9 +140,9 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
       lastSuccessful.updateUnsafe(1, context)
       lastSuccess.updateUnsafe(now / 1000, context)
 
-      const run = (trigger: string) =>
+      const run = (trigger: string, files: ConfigFiles | undefined) =>
         Effect.gen(function* () {
-          const result = yield* Effect.result(attempt)
+          const result = yield* Effect.result(attempt(files))
           const now = yield* Clock.currentTimeMillis
           const isRejected = Result.isFailure(result)
           rejectedAt = isRejected ? now : undefined
@@ -159,18 +164,19 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
 
       // In a fibre and a context of its own: a request that is cancelled does not stop it halfway, and what it starts keeps
       // nothing of the request.
-      const reload = (trigger: string) =>
+      const reload = (trigger: string, files?: ConfigFiles) =>
         Effect.flatMap(
-          Effect.forkIn(Effect.updateContext(oneAtATime.withPermits(1)(run(trigger)), ownContext), scope),
+          Effect.forkIn(Effect.updateContext(oneAtATime.withPermits(1)(run(trigger, files)), ownContext), scope),
           Fiber.join,
         )
 
       if (main !== undefined) {
         yield* main.answer("reload", (text) => {
-          const { by, trigger } = parseQuestion(text)
-          return by === main.worker ? Effect.succeed("") : Effect.as(Effect.ignore(reload(trigger)), "")
+          const { by, files, trigger } = parseQuestion(text)
+          return by === main.worker ? Effect.succeed("") : Effect.as(Effect.ignore(reload(trigger, files)), "")
         })
       }
+      if (current !== undefined) yield* Effect.ignore(reload(catchUp, current))
 
       return {
         rejectedAt: () => rejectedAt,
@@ -183,13 +189,23 @@ export const layer = ({ inForce, keys, load }: Options): Layer.Layer<Reload, nev
     }),
   )
 
-/** The question that has workers reload. `by`: the worker that has done so, or 0. */
-export const question = (trigger: string, by: number): Question => ({
-  topic: "reload",
-  text: JSON.stringify({ by, trigger }),
-})
+const catchUp = "to what is in force"
 
-const parseQuestion = (text: string): { readonly by: number; readonly trigger: string } => JSON.parse(text)
+/** The question that has workers reload. `by`: the worker that has done so, or 0. */
+export const question = (trigger: string, by: number): Question => asQuestion({ by, trigger })
+
+/** The question that has a worker reload what the others have in force. */
+export const catchUpQuestion = (files: ConfigFiles): Question => asQuestion({ by: 0, files, trigger: catchUp })
+
+interface Asked {
+  readonly by: number
+  readonly trigger: string
+  readonly files?: ConfigFiles | undefined
+}
+
+const asQuestion = (asked: Asked): Question => ({ topic: "reload", text: JSON.stringify(asked) })
+
+const parseQuestion = (text: string): Asked => JSON.parse(text)
 
 /** The values of the variables that hold credentials. */
 const valuesOf = (provider: ConfigProvider.ConfigProvider): Effect.Effect<ReadonlyMap<string, string | undefined>> =>

@@ -6,6 +6,7 @@ import type * as Circuit from "@understudy/core/internal/admission/Circuit"
 import type * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import type { Bucket, Buckets } from "@understudy/core/internal/policy/Bucket"
 import type { Admission } from "effect/persistence/CircuitBreaker"
+import type { ConfigFiles } from "../ConfigFiles.ts"
 
 /** What a worker asks, and what the main process replies. */
 export interface Asks {
@@ -57,8 +58,8 @@ export interface Asks {
 export interface Tells {
   /** The worker accepts connections at this address. */
   readonly serving: string
-  /** A reload has put this text of the configuration file in force. */
-  readonly configured: string
+  /** A reload has put a configuration in force, which is read from these texts. */
+  readonly configured: ConfigFiles
   readonly release: RateLimit.Permit
   readonly adjust: { readonly bucket: Pick<Bucket, "key" | "refill">; readonly tokens: number }
   readonly recordLater: CircuitRecord
@@ -88,8 +89,10 @@ export interface CircuitRecord extends Omit<Circuit.Record, "openFor"> {
 
 /** What a worker has to know before it serves. */
 export interface Hello {
-  /** The text of the configuration file that is in force: what is in the file since then is not, until a reload. */
-  readonly configuration: string | undefined
+  /** What the gateway has started with: what only a restart changes is as in it. */
+  readonly started: ConfigFiles
+  /** What is in force, if it is not that. */
+  readonly current: ConfigFiles | undefined
   /** The secret of the sessions of browsers, if they have one that is not configured. */
   readonly sessionSecret: string | undefined
   readonly state: ReadonlyArray<StateChange>

@@ -12,6 +12,8 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import type { Worker } from "node:cluster"
 import cluster from "node:cluster"
+import { isDeepStrictEqual } from "node:util"
+import type { ConfigFiles } from "../ConfigFiles.ts"
 import * as MainProcess from "./MainProcess.ts"
 import { MainState } from "./MainState.ts"
 import * as MergedMetrics from "./MergedMetrics.ts"
@@ -28,10 +30,10 @@ export class WorkerFailed extends Data.TaggedError("WorkerFailed")<{ readonly si
 export interface Options {
   /** The number of workers. */
   readonly workers: number
-  /** The text of the configuration file, if there is one: workers that start later serve the same. */
-  readonly configuration: string | undefined
-  /** What makes a worker read it again that has started with an earlier one. */
-  readonly catchUp: Question
+  /** What the configuration is read from: workers that start later start with the same. */
+  readonly files: ConfigFiles
+  /** What has a worker reload these, because it has started with earlier ones. */
+  readonly catchUp: (files: ConfigFiles) => Question
   /** The secret of sessions, for all workers, if they have one that is not configured. */
   readonly sessionSecret: string | undefined
   /** How long a shutdown may take: workers that still run after that are killed. */
@@ -52,8 +54,8 @@ interface Member {
   readonly outbox: Outbox<FromMain>
   readonly startedAt: number
   isServing: boolean
-  /** The text that it has started with. */
-  configuration: string | undefined
+  /** What was in force when it started. */
+  files: ConfigFiles | undefined
   metrics: MergedMetrics.Families
 }
 
@@ -94,8 +96,8 @@ class Supervisor {
   readonly #stopped = Deferred.makeUnsafe<void>()
   #asked = 0
   #restarts = 0
-  /** The text of the configuration file that is in force. */
-  #configuration: string | undefined
+  /** What the configuration in force is read from. */
+  #files: ConfigFiles
   #hasServed = false
   /** What the workers were told of the shutdown. */
   readonly #steps: Array<Shutdown> = []
@@ -104,7 +106,7 @@ class Supervisor {
 
   constructor(options: Options, run: (effect: Effect.Effect<void>) => void) {
     this.#options = options
-    this.#configuration = options.configuration
+    this.#files = options.files
     this.#run = run
     this.#state = new MainState((body) => this.#tellAll({ type: "state", body }))
     cluster.schedulingPolicy = cluster.SCHED_NONE
@@ -147,7 +149,7 @@ class Supervisor {
       outbox,
       startedAt: Date.now(),
       isServing: false,
-      configuration: undefined,
+      files: undefined,
       metrics: new Map(),
     }
     this.#members.add(member)
@@ -219,8 +221,10 @@ class Supervisor {
   #receive(member: Member, message: FromWorker): void {
     switch (message.type) {
       case "hello":
+        member.files = this.#files
         this.#reply(member, message.id, {
-          configuration: (member.configuration = this.#configuration),
+          started: this.#options.files,
+          current: isDeepStrictEqual(this.#files, this.#options.files) ? undefined : this.#files,
           sessionSecret: this.#options.sessionSecret,
           state: this.#state.changes,
         })
@@ -229,15 +233,15 @@ class Supervisor {
       case "serving": {
         member.isServing = true
         this.#hasServed = true
-        if (member.configuration !== this.#configuration) {
-          member.outbox.add({ type: "question", id: 0, body: this.#options.catchUp })
+        if (!isDeepStrictEqual(member.files, this.#files)) {
+          member.outbox.add({ type: "question", id: 0, body: this.#options.catchUp(this.#files) })
         }
         this.#run(Effect.logInfo(`Worker ${member.number} serves (process ${member.worker.process.pid})`))
         this.#starting.get(member.number)?.(Effect.succeed(message.body))
         return void this.#starting.delete(member.number)
       }
       case "configured":
-        return void (this.#configuration = message.body)
+        return void (this.#files = message.body)
       case "answer": {
         const asking = this.#asking.get(message.body.question)
         return asking === undefined ? undefined : this.#answered(asking, member, message.body.text)

@@ -357,6 +357,50 @@ routes: { assistant: [${deployment}] }
     assert.strictEqual(await gateway.ended, 130)
   })
 
+  it("starts others with the settings and the .env of its own start, and then the configuration in force", async () => {
+    const authorizations = new Set<string | undefined>()
+    const upstream = await startUpstream((response, { headers }) => {
+      authorizations.add(headers.authorization)
+      complete(response)
+    })
+    const config = join(mkdtempSync(join(folder, "settings-")), "c.yaml")
+    const write = (more: string, dotEnv: string) => {
+      writeFileSync(join(config, "..", ".env"), dotEnv)
+      writeFileSync(
+        config,
+        `
+deployments:
+  primary: { provider: openai, model: m, apiKey: "\${UPSTREAM}", baseUrl: "${upstream.baseUrl}" }
+routes: { assistant: [primary] }
+${more}
+`,
+      )
+    }
+    const port = await freePort()
+    write(`server: { port: ${port}, drain: { delay: 0s } }`, "UPSTREAM=first")
+    const gateway = start(["--config", config, "--workers", "2"], {})
+    const base = await url(gateway)
+    const pids = [await pidOf(gateway, 1), await pidOf(gateway, 2)]
+    // What only a restart changes: the address, and whether keys are required.
+    write(`server: { port: ${await freePort()} }\nkeys: [{ id: one, key: key-of-one-call }]`, "UPSTREAM=second")
+    const { status, text } = await send(base, "POST", "/admin/reload")
+    assert.strictEqual(status, 200)
+    assert.deepStrictEqual(JSON.parse(text).restart.toSorted(), ["keys", "server.drain", "server.port"])
+    write("", "")
+
+    for (const [index, pid] of pids.entries()) {
+      process.kill(pid, "SIGKILL")
+      await gateway.says(new RegExp(`(?:Worker ${index + 1} serves[^]*){2}`))
+    }
+    authorizations.clear()
+    const replies = await callBoth(base, gateway)
+    assert.deepStrictEqual([...new Set(replies.map(({ status }) => status))], [200])
+    assert.deepStrictEqual([...authorizations], ["Bearer second"])
+    gateway.child.kill("SIGTERM")
+    assert.strictEqual(await gateway.ended, 130)
+    upstream.close()
+  })
+
   it("prints one error when it cannot start, and is one process with one worker", async () => {
     const other = createNetServer().listen(0, "127.0.0.1")
     await once(other, "listening")
