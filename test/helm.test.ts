@@ -1,4 +1,4 @@
-/** The Helm chart, by `helm`, and by Kubernetes' schemas where `kubernetes-validate` is installed: `.ci/run` installs both. */
+/** The Helm chart, where `helm` is installed, and by Kubernetes' schemas with `kubernetes-validate`, which `.ci/run` then installs. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Yaml from "effect/encoding/Yaml"
 import * as Predicate from "effect/Predicate"
