@@ -28,11 +28,14 @@ const scope = { name: "understudy", version }
 /** The conventions of the attributes that are not about generative AI. */
 const schemaUrl = "https://opentelemetry.io/schemas/1.45.0"
 
+/** The id of this process, the same for its traces and its metrics: by it a backend joins them. */
+const instance = randomUUID()
+
 /** The resource: this process. Several gateways differ by their instance id. */
 const resourceOf = ({ attributes, service }: Settings) => ({
   serviceName: service,
   serviceVersion: attributes["service.version"] ?? version,
-  attributes: { "service.instance.id": randomUUID(), ...attributes },
+  attributes: { "service.instance.id": instance, ...attributes },
 })
 
 /** Requests traced, and their spans exported until the layer is closed. */

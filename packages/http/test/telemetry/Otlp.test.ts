@@ -206,6 +206,21 @@ describe.skipIf(!Collector.hasDecoder)("an OpenTelemetry collector", () => {
     )
     assert.isDefined(named("understudy_requests_total"))
   })
+
+  it("gets traces and metrics of one gateway under one instance id", async () => {
+    const { exports, until, url: endpoint } = await collector()
+    const { url: at } = await upstream([200])
+    const gateway = serve(config(at, `otlp: { endpoint: "${endpoint}" }, metricsInterval: 50ms`))
+    await (await ask(await url(gateway))).text()
+    await until((all) => all.some(ofTraces) && !all.every(ofTraces))
+    gateway.child.kill("SIGTERM")
+    await gateway.ended
+    const ids = Collector.decode(exports).map(
+      ({ resource }) => Collector.attributes(resource.attributes)["service.instance.id"]?.["stringValue"],
+    )
+    assert.strictEqual(new Set(ids).size, 1)
+    assert.match(String(ids[0]), /^[\da-f-]{36}$/)
+  })
 })
 
 describe("telemetry", () => {
