@@ -23,6 +23,8 @@ import type * as Scope from "effect/Scope"
 import * as WriteTimeout from "../WriteTimeout.ts"
 import type { Level } from "../auth/Expose.ts"
 import { Expose } from "../auth/Expose.ts"
+import { Caller } from "../auth/Caller.ts"
+import * as RefusedCall from "../observe/RefusedCall.ts"
 import * as SideRequest from "../observe/SideRequest.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
@@ -78,9 +80,7 @@ export const embed = (
   const decode = (body: Record<string, unknown>) =>
     Result.map(Request.decode(body, address), (request) => ({ request }))
   return called(protocol, JsonBody.decodeCall(BodyLimits.inputs, decode), (call) =>
-    replied(call, protocol, router.embed(call.request, call.options), (answer) =>
-      Response.encode(answer.response, call.request),
-    ),
+    replied(call, router.embed(call.request, call.options), (answer) => Response.encode(answer.response, call.request)),
   )
 }
 
@@ -105,16 +105,17 @@ export const count = (
   const decode = (body: Record<string, unknown>) =>
     Result.map(protocol.Request.decode(select(body), address), (request) => ({ request }))
   return called(protocol, JsonBody.decodeCall(BodyLimits.conversation, decode), ({ options, request }) =>
-    Effect.map(
-      ApiError.fromRouterError(
-        SideRequest.logged(
-          "count_tokens",
-          request.model,
-          router.countTokens(request, options),
-          SideRequest.describeCount,
-        ),
+    ApiError.fromRouterError(
+      SideRequest.logged(
+        "count_tokens",
+        request.model,
+        router.countTokens(request, options),
+        SideRequest.describeCount,
       ),
-      ({ inputTokens }) => HttpServerResponse.jsonUnsafe(encode(inputTokens)),
+    ).pipe(
+      Effect.map(({ inputTokens }) => HttpServerResponse.jsonUnsafe(encode(inputTokens))),
+      // An id of its own: it has been logged as a count.
+      Effect.mapError((error) => ({ ...error, requestId: error.requestId ?? HttpReply.newId() })),
     ),
   )
 }
@@ -143,21 +144,30 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
     HttpServerRequest.HttpServerRequest | Scope.Scope
   >,
 ): Handler => {
-  const handled = HttpReply.catchErrors(
-    Effect.withFiber((fiber) => {
-      const http = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-      const level = fiber.getRef(Expose)
-      const clock = fiber.getRef(Clock.Clock)
-      const isKey = fiber.getRef(IsKey)
-      return Effect.flatMap(body, (call) => {
-        const options = CallOptions.read(http.headers, protocol.protocol)
-        if (Result.isFailure(options)) return Effect.fail(options.failure)
-        const request = Passthrough.attach(call.request, http, isKey)
-        return answer({ ...call, request, options: options.success, level, clock, http })
-      })
-    }),
-    protocol,
-  )
+  const handled: Handler = Effect.withFiber((fiber) => {
+    const http = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+    const level = fiber.getRef(Expose)
+    const clock = fiber.getRef(Clock.Clock)
+    const isKey = fiber.getRef(IsKey)
+    const key = fiber.getRef(Caller)
+    let model: string | undefined
+    const answered = Effect.flatMap(body, (call) => {
+      model = call.request.model
+      const options = CallOptions.read(http.headers, protocol.protocol)
+      if (Result.isFailure(options)) return Effect.fail(options.failure)
+      const request = Passthrough.attach(call.request, http, isKey)
+      return answer({ ...call, request, options: options.success, level, clock, http })
+    })
+    return Effect.catch(answered, (error) => {
+      // What has an id has been logged: a call with a receipt, or a count.
+      if (error.requestId !== undefined) return Effect.succeed(HttpReply.error(error, protocol))
+      const requestId = HttpReply.newId()
+      return Effect.as(
+        RefusedCall.log({ error, requestId, model, protocol: protocol.protocol, key }),
+        HttpReply.error({ ...error, requestId }, protocol),
+      )
+    })
+  })
   return Effect.withFiber((fiber) => {
     const tracing = fiber.getRef(RequestTracing)
     if (tracing === undefined) return handled
@@ -172,10 +182,9 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
  */
 const replied = <A extends Answer<unknown>>(
   { clock, http, level }: Incoming,
-  protocol: ClientProtocol,
   answered: Effect.Effect<A, RouterError>,
   encode: (answer: A) => string,
-): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> =>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError.ApiError, HttpServerRequest.HttpServerRequest> =>
   Effect.matchEffect(answered, {
     onSuccess: (answer) => {
       const text = encode(answer)
@@ -185,7 +194,7 @@ const replied = <A extends Answer<unknown>>(
       WriteTimeout.limit(http, clock, answer)
       return Effect.succeed(response)
     },
-    onFailure: (error) => Effect.succeed(HttpReply.error(ApiError.make(error, level), protocol)),
+    onFailure: (error) => Effect.fail(ApiError.make(error, level)),
   })
 
 const complete = (
@@ -193,7 +202,7 @@ const complete = (
   protocol: ClientProtocol,
   call: Incoming & { readonly request: Chat.Request },
 ) =>
-  replied(call, protocol, router.chat(call.request, call.options), ({ receipt, response }) =>
+  replied(call, router.chat(call.request, call.options), ({ receipt, response }) =>
     // The provider's own text, if it used this protocol.
     response.native?.protocol === protocol.protocol
       ? response.native.text
@@ -213,7 +222,7 @@ const streamed = (
   call: Incoming & { readonly request: Chat.Request },
 ) => {
   const { clock, http, level, options, request } = call
-  return Effect.match(router.chatStream(request, options), {
+  return Effect.matchEffect(router.chatStream(request, options), {
     onSuccess: (streaming) => {
       WriteTimeout.limit(http, clock, streaming)
       const context = answering(request, streaming.receipt, clock)
@@ -221,14 +230,14 @@ const streamed = (
       const encoder = protocol.Stream.encoder(context)
       const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
       InFlight.setFinalChunk(http, () => encoder.fail({ ...cutOff, requestId: context.id }))
-      return HttpServerResponse.stream(
-        HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive),
-        {
+      const frames = HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive)
+      return Effect.succeed(
+        HttpServerResponse.stream(frames, {
           headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },
           contentType,
-        },
+        }),
       )
     },
-    onFailure: (error) => HttpReply.error(ApiError.make(error, level), protocol),
+    onFailure: (error) => Effect.fail(ApiError.make(error, level)),
   })
 }
