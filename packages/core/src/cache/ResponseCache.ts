@@ -49,7 +49,7 @@ export const make = Effect.fnUntraced(function* (
   previous: ResponseCaches | undefined,
   isKept: (deployment: string) => boolean,
 ): Effect.fn.Return<ResponseCaches> {
-  const { digestHex } = yield* Effect.provide(Digest.Digest, Digest.layerWebCrypto)
+  const digest = yield* Effect.provide(Digest.Digest, Digest.layerWebCrypto)
   const caches = new Map<string, ResponseCache>()
   for (const [name, route] of routes) {
     if (route.cache === undefined) continue
@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function* (
     const entries = keeps ? before.entries : yield* store.forRoute(route.cache)
     const cache: RouteCache = {
       entries,
-      keyOf: (call) => digestHex(Digest.sha256, new TextEncoder().encode(cacheKey(route, call))),
+      keyOf: keyOf(digest, route),
       models: new Map(BoundRoute.deployments(route.route)),
     }
     caches.set(name, {
@@ -87,6 +87,12 @@ interface CacheCodec<A> {
   /** Gives the fresh response, and runs `keep` once it is complete. */
   readonly record: (fresh: A, keep: (answer: Entry["answer"]) => Effect.Effect<void>) => Effect.Effect<A>
 }
+
+/** On its own, because it lives as long as the cache: within `make` it would keep the caches before, and theirs before them. */
+const keyOf =
+  ({ digestHex }: Digest.Digest["Service"], route: BoundRoute.BoundRoute): RouteCache["keyOf"] =>
+  (call) =>
+    digestHex(Digest.sha256, new TextEncoder().encode(cacheKey(route, call)))
 
 const cached =
   <A>({ entries, keyOf, models }: RouteCache, codec: CacheCodec<A>): Lookup<A> =>

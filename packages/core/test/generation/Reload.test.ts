@@ -13,6 +13,8 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import * as Deployment from "../../src/deployment/Deployment.ts"
 import * as Chat from "../../src/model/Chat.ts"
 import { Provider } from "../../src/model/Provider.ts"
@@ -76,6 +78,9 @@ const running = Effect.fnUntraced(function* (options: Any) {
   const { reload } = Context.get(context, Router.Reload)
   return { router, reload: (options: Any) => reload(options) }
 })
+
+setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = runInNewContext("gc")
 
 const hello = Testing.script([Testing.reply("Hello")])
 const once: Any["defaults"] = { retry: { times: 0 } }
@@ -426,6 +431,28 @@ describe("a deployment that stays", () => {
       assert.strictEqual((yield* router.status)[0]?.latency, 4000)
       yield* reload({ deployments: { a: deploy(provider, { model: "other" }) } })
       assert.strictEqual((yield* router.status)[0]?.latency, undefined)
+    }),
+  )
+
+  it.effect("leaves nothing of former configurations in memory, also where a route has a cache", () =>
+    Effect.gen(function* () {
+      const options = (): Any => ({
+        deployments: { a: deploy(hello.layer) },
+        routes: { r: Route.to("a").pipe(Route.cache({ ttl: "1 hour" })) },
+      })
+      const { reload, router } = yield* running(options())
+      const former: Array<WeakRef<Any>> = []
+      const reloadOnce = Effect.suspend(() => {
+        const next = options()
+        former.push(new WeakRef(next))
+        return reload(next)
+      })
+      for (let time = 0; time < 5; time++) yield* reloadOnce
+      yield* router.chat({ ...request, model: "r" })
+      // What a weak reference has given stays until the turn has ended.
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      collectGarbage()
+      assert.isAtMost(former.filter((options) => options.deref() !== undefined).length, 2)
     }),
   )
 
