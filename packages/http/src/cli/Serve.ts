@@ -185,7 +185,7 @@ const supervise = Effect.fnUntraced(function* (
   reloads: Reloads.Reloads | undefined,
 ) {
   const Supervisor = yield* Effect.promise(() => import("../workers/Supervisor.ts"))
-  const { ask, serve, shutdown } = yield* Supervisor.make({
+  const { ask, isShuttingDown, serve, shutdown } = yield* Supervisor.make({
     workers,
     files,
     catchUp: Reload.catchUpQuestion,
@@ -195,7 +195,9 @@ const supervise = Effect.fnUntraced(function* (
   yield* Signals.hurryOnInterrupt(shutdown("hurry"))
   yield* Effect.forkDetach(Effect.andThen(yield* Signals.SecondSignal, shutdown("end")))
   const address = yield* serve
-  yield* Reloads.start(reloads, (trigger) => ask(Reload.question(trigger, 0)))
+  yield* Reloads.start(reloads, (trigger) =>
+    isShuttingDown() ? Reloads.isShuttingDown : ask(Reload.question(trigger, 0)),
+  )
   return yield* serving(address, source, auth, logFormat)
 })
 

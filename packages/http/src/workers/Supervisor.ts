@@ -77,6 +77,7 @@ export const make = Effect.fnUntraced(function* (options: Options) {
   return {
     serve: Effect.tap(supervisor.startFirst, supervisor.startOthers),
     shutdown: (step: Shutdown) => Effect.sync(() => supervisor.shutDown(step)),
+    isShuttingDown: () => supervisor.isShuttingDown,
     /** Asks every worker, and waits for no answer. */
     ask: (question: Question) => Effect.sync(() => supervisor.ask(question, () => {})),
   }
@@ -191,6 +192,10 @@ class Supervisor {
     this.#pauses.add(timer)
   }
 
+  get isShuttingDown(): boolean {
+    return this.#steps.length > 0
+  }
+
   /** Tells the workers to shut down. */
   shutDown(step: Shutdown): void {
     this.#steps.push(step)
@@ -250,6 +255,11 @@ class Supervisor {
         return this.ask(message.body, (answers) => this.#reply(member, message.id, [...answers.values()]))
       case "metrics":
         return this.ask(metricsQuestion, (answers) => this.#reply(member, message.id, this.#metrics(answers)))
+      case "resetCircuit":
+      case "endCooldown":
+        // A worker that starts would reset the deployments that have changed since the gateway's start. Their circuits and
+        // cooldowns are what the others have learnt of them as they are now.
+        return this.#reply(member, message.id, member.isServing ? this.#state.receive(member.worker.id, message) : null)
       case "release":
       case "adjust":
       case "recordLater":

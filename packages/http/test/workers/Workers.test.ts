@@ -361,32 +361,36 @@ routes: { assistant: [${deployment}] }
     const authorizations = new Set<string | undefined>()
     const upstream = await startUpstream((response, { headers }) => {
       authorizations.add(headers.authorization)
-      complete(response)
+      if (headers.authorization === "Bearer failing") response.writeHead(503).end()
+      else complete(response)
     })
     const config = join(mkdtempSync(join(folder, "settings-")), "c.yaml")
-    const write = (more: string, dotEnv: string) => {
+    const write = (version: string, more: string, dotEnv: string) => {
       writeFileSync(join(config, "..", ".env"), dotEnv)
       writeFileSync(
         config,
         `
 deployments:
+  failing: { provider: openai, model: m, apiKey: failing, headers: { x-version: "${version}" }, baseUrl: "${upstream.baseUrl}", circuit: { open: 1h, max: 1h }, retry: { times: 0 } }
   primary: { provider: openai, model: m, apiKey: "\${UPSTREAM}", baseUrl: "${upstream.baseUrl}" }
-routes: { assistant: [primary] }
+routes: { assistant: [failing, primary] }
 ${more}
 `,
       )
     }
     const port = await freePort()
-    write(`server: { port: ${port}, drain: { delay: 0s } }`, "UPSTREAM=first")
+    write("1", `server: { port: ${port}, drain: { delay: 0s } }`, "UPSTREAM=first")
     const gateway = start(["--config", config, "--workers", "2"], {})
     const base = await url(gateway)
     const pids = [await pidOf(gateway, 1), await pidOf(gateway, 2)]
     // What only a restart changes: the address, and whether keys are required.
-    write(`server: { port: ${await freePort()} }\nkeys: [{ id: one, key: key-of-one-call }]`, "UPSTREAM=second")
+    write("2", `server: { port: ${await freePort()} }\nkeys: [{ id: one, key: key-of-one-call }]`, "UPSTREAM=second")
     const { status, text } = await send(base, "POST", "/admin/reload")
     assert.strictEqual(status, 200)
     assert.deepStrictEqual(JSON.parse(text).restart.toSorted(), ["keys", "server.drain", "server.port"])
-    write("", "")
+    write("3", "", "")
+    // Opens the circuit of the deployment that has changed.
+    await callBoth(base, gateway)
 
     for (const [index, pid] of pids.entries()) {
       process.kill(pid, "SIGKILL")
