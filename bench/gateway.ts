@@ -56,10 +56,10 @@ const command = ({ root }: Revision): ReadonlyArray<string> => {
   if (known !== undefined) return known
   const dockerfile = join(root, "deploy/Dockerfile")
   const image = existsSync(dockerfile) ? readFileSync(dockerfile, "utf8") : ""
-  const entry = /^ENTRYPOINT \["node", (.*"packages\/http\/bundle\/main\.js")\]$/m.exec(image)?.[1]
+  const entry = /^ENTRYPOINT \["node", (.*"(?:\/app\/)?packages\/http\/bundle\/main\.js")\]$/m.exec(image)?.[1]
   if (entry !== undefined) execFileSync(process.execPath, ["scripts/bundle.ts"], { cwd: root })
   const args = entry === undefined ? ["packages/http/src/main.ts"] : (JSON.parse(`[${entry}]`) as ReadonlyArray<string>)
-  const found = args.map((arg) => (arg.startsWith("packages/") ? join(root, arg) : arg))
+  const found = args.map((arg) => arg.replace(/^(?:\/app\/)?(?=packages\/)/, `${root}/`))
   commands.set(root, found)
   return found
 }
