@@ -23,6 +23,8 @@ export interface Options {
   readonly stream: number
   /** The time between two reloads, in milliseconds. */
   readonly every: number
+  /** Whether the gateway may reject calls when it is overloaded. On a machine that is busy with other work, `false`. */
+  readonly overload: boolean
 }
 
 export interface Report {
@@ -63,7 +65,8 @@ export const complaints = ({ failures, leftOver, memory, refused }: Report): Rea
   ]
 }
 
-export const play = async ({ every, rate, seconds, stream }: Options): Promise<Report> => {
+export const play = async (options: Options): Promise<Report> => {
+  const { every, rate, seconds, stream } = options
   const upstreams = [await startUpstream(stream), await startUpstream(stream)] as const
   const folder = mkdtempSync(join(tmpdir(), "understudy-reloads-"))
   const file = join(folder, "understudy.yaml")
@@ -72,7 +75,7 @@ export const play = async ({ every, rate, seconds, stream }: Options): Promise<R
     renameSync(`${file}.new`, file)
   }
   const ports = upstreams.map(({ port }) => port)
-  write(configuration(ports, 0))
+  write(configuration(options, ports, 0))
   const gateway = await startGateway(file, folder)
   const agent = new Http.Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
   try {
@@ -90,7 +93,7 @@ export const play = async ({ every, rate, seconds, stream }: Options): Promise<R
       for (let turn = 1; performance.now() < until; turn++) {
         await sleep(Math.max(0, startedAt + turn * every - performance.now()))
         const isBad = turn % 7 === 0
-        write(isBad ? bad : configuration(ports, turn))
+        write(isBad ? bad : configuration(options, ports, turn))
         const began = performance.now()
         const { body, status } = await post(agent, gateway.port, "/admin/reload", undefined)
         if (!isBad) reloadTimes.push(performance.now() - began)
@@ -127,7 +130,7 @@ export const play = async ({ every, rate, seconds, stream }: Options): Promise<R
     await Promise.all(calls)
     await Promise.all([reloading, watching])
     // The last one names the first upstream alone.
-    write(configuration([ports[0]!, ports[0]!], 0))
+    write(configuration(options, [ports[0]!, ports[0]!], 0))
     const { body, status } = await post(agent, gateway.port, "/admin/reload", undefined)
     if (status !== 200) refused.push(`${status} ${body}`)
     for (let waited = 0; upstreams[1].connections() > 0 && waited < 15_000; waited += 20) await sleep(20)
@@ -168,7 +171,7 @@ const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b)
 const bad = "deployments: { lead: { provider: openai, model: m, limits: { rpm: -1 } } }\n"
 
 /** A configuration that differs from the one before in everything that a reload changes: credentials, addresses, limits, routes. */
-const configuration = (ports: ReadonlyArray<number>, turn: number): string => {
+const configuration = ({ overload }: Options, ports: ReadonlyArray<number>, turn: number): string => {
   const [lead, spare] = turn % 2 === 0 ? ports : ports.toReversed()
   const extra = Array.from(
     { length: turn % 3 },
@@ -176,8 +179,7 @@ const configuration = (ports: ReadonlyArray<number>, turn: number): string => {
       `  extra-${index}: { provider: openai, model: m, local: false, apiKey: k, baseUrl: "http://127.0.0.1:${spare}/v1" }`,
   )
   return [
-    // On a machine that is busy with other work, calls are slow, and not rejected: only what reloads do is to be seen.
-    "server: { overload: false }",
+    ...(overload ? [] : ["server: { overload: false }"]),
     "deployments:",
     `  lead: { provider: openai, model: m, local: false, apiKey: "key-${turn % 5}", baseUrl: "http://127.0.0.1:${lead}/v1", limits: { rpm: ${100_000 + turn} } }`,
     `  kept: { provider: openai, model: m, local: false, apiKey: kept, baseUrl: "http://127.0.0.1:${ports[0]}/v1", limits: { concurrency: ${10_000 + turn} } }`,

@@ -19,6 +19,7 @@ const report = await ReloadLoad.play({
   seconds: Number(flags.seconds),
   stream: Number(flags.stream),
   every: Number(flags.every),
+  overload: true,
 })
 const complaints = ReloadLoad.complaints(report)
 const { answered, calls, failures, latency, leftOver, memory, rejected, reloading, reloads, streams } = report
