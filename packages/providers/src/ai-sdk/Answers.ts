@@ -14,6 +14,8 @@ import type * as Chat from "@understudy/core/Chat"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as ReceiptOf from "@understudy/core/Receipt"
 import type { Receipt } from "@understudy/core/Receipt"
+import type { Encrypted } from "@understudy/core/internal/effect-ai/language-model/Blocks"
+import * as ReportedUsage from "@understudy/core/internal/effect-ai/language-model/ReportedUsage"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Json from "../protocols/Json.ts"
@@ -70,7 +72,7 @@ export const call = (
   id: string,
   name: string,
   args: string,
-  encrypted: Metadata.Encrypted,
+  encrypted: Encrypted,
 ): Extract<LanguageModelV4Content, { readonly type: "tool-call" }> => ({
   type: "tool-call",
   toolCallId: id,
@@ -269,7 +271,7 @@ export const fromResult = (
       : Result.succeed({
           content,
           finishReason,
-          ...usageOf(result.usage),
+          ...ReportedUsage.toChat(result.usage),
           ...(result.response?.id === undefined ? undefined : { id: result.response.id }),
           ...(result.response?.modelId === undefined ? undefined : { model: result.response.modelId }),
           ...dropped(asked, result.warnings),
@@ -317,11 +319,7 @@ export const signature = (
 const nothing = {}
 
 /** As `signature`, of reasoning: without text it is all that the reasoning consists of. */
-export const encrypted = (
-  text: string,
-  metadata: SharedV4ProviderMetadata | undefined,
-  host: string,
-): Metadata.Encrypted => {
+export const encrypted = (text: string, metadata: SharedV4ProviderMetadata | undefined, host: string): Encrypted => {
   const { signature: kept } = signature(metadata, host)
   if (kept === undefined) return nothing
   return text === "" ? { redacted: kept } : { signature: kept }
@@ -363,19 +361,3 @@ export const finishReasonOf = (
       return Result.succeed(unified)
   }
 }
-
-export const usageOf = ({
-  inputTokens: input,
-  outputTokens: output,
-}: LanguageModelV4Usage): Pick<Chat.Response, "usage"> | undefined =>
-  input.total === undefined && output.total === undefined
-    ? undefined
-    : {
-        usage: {
-          inputTokens: input.total ?? 0,
-          outputTokens: output.total ?? 0,
-          ...(input.cacheRead === undefined ? undefined : { cachedInputTokens: input.cacheRead }),
-          ...(input.cacheWrite === undefined ? undefined : { cacheWriteTokens: input.cacheWrite }),
-          ...(output.reasoning === undefined ? undefined : { reasoningTokens: output.reasoning }),
-        },
-      }

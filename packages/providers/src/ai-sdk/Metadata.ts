@@ -5,6 +5,7 @@
  */
 import type { SharedV4ProviderMetadata, SharedV4ProviderOptions } from "@ai-sdk/provider"
 import * as Chat from "@understudy/core/Chat"
+import type { Encrypted } from "@understudy/core/internal/effect-ai/language-model/Blocks"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
@@ -53,12 +54,6 @@ export const writeCache = (hint: Chat.CacheHint | undefined): SharedV4ProviderOp
           cacheControl: { type: "ephemeral", ...(hint.ttl === undefined ? undefined : { ttl: hint.ttl }) },
         },
       }
-
-/** The signature and the redacted reasoning of a part. */
-export interface Encrypted {
-  readonly redacted?: Chat.EncryptedReasoning | undefined
-  readonly signature?: Chat.EncryptedReasoning | undefined
-}
 
 /** `signature` and `redacted` of the options; empty if they have none. */
 export const encrypted = (options: SharedV4ProviderOptions | undefined): Encrypted => {

@@ -11,6 +11,8 @@ import type {
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import type { Receipt } from "@understudy/core/Receipt"
+import { Blocks } from "@understudy/core/internal/effect-ai/language-model/Blocks"
+import * as ReportedUsage from "@understudy/core/internal/effect-ai/language-model/ReportedUsage"
 import * as Result from "effect/Result"
 import * as Answers from "./Answers.ts"
 import * as Failures from "./Failures.ts"
@@ -41,19 +43,11 @@ interface PendingCall {
   arguments: string
 }
 
-/** An open block. Its end part carries its encrypted reasoning. */
-interface Block {
-  readonly type: "text" | "reasoning"
-  readonly id: string
-  encrypted: Metadata.Encrypted
-}
-
 /** The state of an encoder. */
 interface State {
   readonly calls: Map<number, PendingCall>
   hasStarted: boolean
-  blocks: number
-  open: Block | undefined
+  readonly blocks: Blocks<ReturnType<typeof Metadata.write>>
   usage: Chat.Usage | undefined
   finishReason: LanguageModelV4FinishReason
   /** The `finish` part of a model of the AI SDK. */
@@ -65,8 +59,7 @@ export const encoder = (receipt: Receipt): Encoder => {
   const state: State = {
     calls: new Map(),
     hasStarted: false,
-    blocks: 0,
-    open: undefined,
+    blocks: new Blocks(Metadata.write),
     usage: undefined,
     finishReason: { unified: "other", raw: undefined },
     finish: undefined,
@@ -90,7 +83,7 @@ export const encoder = (receipt: Receipt): Encoder => {
     },
     end: () => started([...encodeEnd(state), finish(state.finish?.finishReason ?? state.finishReason)]),
     fail: (error) =>
-      started([...closeBlock(state), { type: "error", error }, finish({ unified: "error", raw: undefined })]),
+      started([...state.blocks.close(), { type: "error", error }, finish({ unified: "error", raw: undefined })]),
   }
 }
 
@@ -99,11 +92,11 @@ const passOn = (state: State, part: LanguageModelV4StreamPart): Parts => {
   switch (part.type) {
     case "text-start":
     case "reasoning-start":
-      state.open = { type: part.type === "text-start" ? "text" : "reasoning", id: part.id, encrypted: {} }
+      state.blocks.opened(part.type === "text-start" ? "text" : "reasoning", part.id)
       return [part]
     case "text-end":
     case "reasoning-end":
-      if (state.open?.id === part.id) state.open = undefined
+      state.blocks.ended(part.id)
       return [part]
     case "finish":
       state.finish = part
@@ -118,17 +111,17 @@ const encodePart = (state: State, part: Chat.Part): Parts => {
     case "start":
       return [{ type: "response-metadata", ...Answers.metadata(part.id, part.model) }]
     case "text":
-      return encodeDelta(state, "text", part.text, part)
+      return state.blocks.append("text", part.text, part)
     case "refusal":
-      return encodeDelta(state, "text", part.text, {})
+      return state.blocks.append("text", part.text, {})
     case "reasoning":
-      return encodeDelta(state, "reasoning", part.text, part)
+      return state.blocks.append("reasoning", part.text, part)
     case "citation":
       return Answers.source(part.citation)
     case "tool-call": {
       const { id, index, name, signature } = part
       state.calls.set(index, { id, name, signature, arguments: "" })
-      return [...closeBlock(state), { type: "tool-input-start", id, toolName: name }]
+      return [...state.blocks.close(), { type: "tool-input-start", id, toolName: name }]
     }
     case "tool-call-delta": {
       const call = state.calls.get(part.index)
@@ -141,39 +134,12 @@ const encodePart = (state: State, part: Chat.Part): Parts => {
       return []
     case "finish":
       state.finishReason = Answers.toFinishReason(part.reason)
-      return closeBlock(state)
+      return state.blocks.close()
   }
-}
-
-/** Appends to the open block, or opens one. A signature ends its block, and redacted reasoning is a block of its own. */
-const encodeDelta = (state: State, type: Block["type"], delta: string, part: Metadata.Encrypted): Parts => {
-  const isEncrypted = part.signature !== undefined || part.redacted !== undefined
-  if (delta === "" && !isEncrypted) return []
-  const parts: Array<LanguageModelV4StreamPart> = []
-  let block = state.open
-  if (block?.type !== type || part.redacted !== undefined) {
-    parts.push(...closeBlock(state))
-    block = { type, id: `${type}_${state.blocks++}`, encrypted: {} }
-    state.open = block
-    parts.push({ type: `${type}-start`, id: block.id })
-  }
-  if (delta !== "") parts.push({ type: `${type}-delta`, id: block.id, delta })
-  if (isEncrypted) {
-    block.encrypted = part
-    parts.push(...closeBlock(state))
-  }
-  return parts
-}
-
-const closeBlock = (state: State): Parts => {
-  if (state.open === undefined) return []
-  const { encrypted, id, type } = state.open
-  state.open = undefined
-  return [{ type: `${type}-end`, id, ...Metadata.write(encrypted) }]
 }
 
 const encodeEnd = (state: State): Parts => [
-  ...closeBlock(state),
+  ...state.blocks.close(),
   ...[...state.calls.values()].flatMap((call): Parts => [
     { type: "tool-input-end", id: call.id },
     Answers.call(call.id, call.name, call.arguments, call),
@@ -265,7 +231,7 @@ const decodePart = (
       return Result.map(
         Answers.finishReasonOf(part.finishReason, indexes.size > 0),
         (reason): ReadonlyArray<Chat.Part> => {
-          const reported = Answers.usageOf(part.usage)?.usage
+          const reported = ReportedUsage.toChat(part.usage)?.usage
           return [
             ...(reported === undefined ? [] : [{ type: "usage" as const, usage: reported }]),
             ...(reason === undefined ? [] : [{ type: "finish" as const, reason }]),

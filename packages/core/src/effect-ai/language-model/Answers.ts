@@ -9,6 +9,7 @@ import type * as Chat from "../../model/Chat.ts"
 import { ProviderError } from "../../model/ProviderError.ts"
 import type { Receipt } from "../../receipt/Receipt.ts"
 import * as Metadata from "./Metadata.ts"
+import * as ReportedUsage from "./ReportedUsage.ts"
 import * as Tools from "./Tools.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ export const fromParts = (
   return Result.map(finishReasonOf(finish.reason, calls), (finishReason) => ({
     content,
     finishReason,
-    ...fromUsage(finish.usage),
+    ...ReportedUsage.toChat(finish.usage),
     ...(id === undefined ? undefined : { id }),
     ...(model === undefined ? undefined : { model }),
   }))
@@ -221,19 +222,3 @@ export const finishReasonOf = (
       return Result.succeed(reason)
   }
 }
-
-export const fromUsage = ({
-  inputTokens: input,
-  outputTokens: output,
-}: Response.FinishPart["usage"]): Pick<Chat.Response, "usage"> | undefined =>
-  input.total === undefined && output.total === undefined
-    ? undefined
-    : {
-        usage: {
-          inputTokens: input.total ?? 0,
-          outputTokens: output.total ?? 0,
-          ...(input.cacheRead === undefined ? undefined : { cachedInputTokens: input.cacheRead }),
-          ...(input.cacheWrite === undefined ? undefined : { cacheWriteTokens: input.cacheWrite }),
-          ...(output.reasoning === undefined ? undefined : { reasoningTokens: output.reasoning }),
-        },
-      }

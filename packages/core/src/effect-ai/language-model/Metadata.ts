@@ -7,6 +7,7 @@ import type * as Response from "effect/ai/Response"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Chat from "../../model/Chat.ts"
+import type { Encrypted } from "./Blocks.ts"
 
 const Metadata = Schema.Struct({
   signature: Schema.optionalKey(Chat.EncryptedReasoning),
@@ -24,13 +25,7 @@ export const read = (metadata: Prompt.ProviderOptions | Response.ProviderMetadat
   metadata["understudy"] === undefined ? none : Option.getOrElse(decode(metadata["understudy"]), () => none)
 
 /** The metadata with these fields; empty if there are none. */
-export const write = ({
-  redacted,
-  signature,
-}: {
-  readonly redacted?: Chat.EncryptedReasoning | undefined
-  readonly signature?: Chat.EncryptedReasoning | undefined
-}): { readonly metadata?: Response.ProviderMetadata } => {
+export const write = ({ redacted, signature }: Encrypted): { readonly metadata?: Response.ProviderMetadata } => {
   if (signature === undefined && redacted === undefined) return {}
   return {
     metadata: {

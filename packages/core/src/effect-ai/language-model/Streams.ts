@@ -9,7 +9,9 @@ import type * as Chat from "../../model/Chat.ts"
 import { ProviderError } from "../../model/ProviderError.ts"
 import type { Receipt } from "../../receipt/Receipt.ts"
 import * as Answers from "./Answers.ts"
+import { Blocks } from "./Blocks.ts"
 import * as Metadata from "./Metadata.ts"
+import * as ReportedUsage from "./ReportedUsage.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Chat -> effect/ai
@@ -32,26 +34,21 @@ interface PendingCall {
   arguments: string
 }
 
-type Encrypted = Parameters<typeof Metadata.write>[0]
-
-/** An open block. Its end part carries its encrypted reasoning. */
-interface Block {
-  readonly type: "text" | "reasoning"
-  readonly id: string
-  encrypted: Encrypted
-}
-
 /** The state of an encoder. */
 interface State {
   readonly calls: Map<number, PendingCall>
-  blocks: number
-  open: Block | undefined
+  readonly blocks: Blocks<ReturnType<typeof Metadata.write>>
   usage: Chat.Usage | undefined
   finishReason: Chat.FinishReason
 }
 
 export const encoder = (): Encoder => {
-  const state: State = { calls: new Map(), blocks: 0, open: undefined, usage: undefined, finishReason: "other" }
+  const state: State = {
+    calls: new Map(),
+    blocks: new Blocks(Metadata.write),
+    usage: undefined,
+    finishReason: "other",
+  }
   return {
     push: ({ parts }) => parts.flatMap((part) => encodePart(state, part)),
     end: (receipt) => encodeEnd(state, receipt),
@@ -63,17 +60,17 @@ const encodePart = (state: State, part: Chat.Part): Parts => {
     case "start":
       return [Answers.metadata(part.id, part.model)]
     case "text":
-      return encodeDelta(state, "text", part.text, part)
+      return state.blocks.append("text", part.text, part)
     case "refusal":
-      return encodeDelta(state, "text", part.text, {})
+      return state.blocks.append("text", part.text, {})
     case "reasoning":
-      return encodeDelta(state, "reasoning", part.text, part)
+      return state.blocks.append("reasoning", part.text, part)
     case "citation":
       return Answers.source(part.citation)
     case "tool-call": {
       const { id, index, name, signature } = part
       state.calls.set(index, { id, name, signature, arguments: "" })
-      return [...closeBlock(state), { type: "tool-params-start", id, name }]
+      return [...state.blocks.close(), { type: "tool-params-start", id, name }]
     }
     case "tool-call-delta": {
       const call = state.calls.get(part.index)
@@ -86,35 +83,8 @@ const encodePart = (state: State, part: Chat.Part): Parts => {
       return []
     case "finish":
       state.finishReason = part.reason
-      return closeBlock(state)
+      return state.blocks.close()
   }
-}
-
-/** Appends to the open block, or opens one. A signature ends its block, and redacted reasoning is a block of its own. */
-const encodeDelta = (state: State, type: Block["type"], delta: string, encrypted: Encrypted): Parts => {
-  const isEncrypted = encrypted.signature !== undefined || encrypted.redacted !== undefined
-  if (delta === "" && !isEncrypted) return []
-  const parts: Array<Response.StreamPartEncoded> = []
-  let block = state.open
-  if (block?.type !== type || encrypted.redacted !== undefined) {
-    parts.push(...closeBlock(state))
-    block = { type, id: `${type}_${state.blocks++}`, encrypted: {} }
-    state.open = block
-    parts.push({ type: `${type}-start`, id: block.id })
-  }
-  if (delta !== "") parts.push({ type: `${type}-delta`, id: block.id, delta })
-  if (isEncrypted) {
-    block.encrypted = encrypted
-    parts.push(...closeBlock(state))
-  }
-  return parts
-}
-
-const closeBlock = (state: State): Parts => {
-  if (state.open === undefined) return []
-  const { encrypted, id, type } = state.open
-  state.open = undefined
-  return [{ type: `${type}-end`, id, ...Metadata.write(encrypted) }]
 }
 
 const encodeEnd = (state: State, receipt: Receipt): Result.Result<Parts, AiError.AiErrorReason> =>
@@ -125,7 +95,7 @@ const encodeEnd = (state: State, receipt: Receipt): Result.Result<Parts, AiError
       ),
     ),
     (calls) => [
-      ...closeBlock(state),
+      ...state.blocks.close(),
       ...calls.flatMap((call): Parts => [{ type: "tool-params-end", id: call.id }, call]),
       Answers.finish(state.finishReason, state.usage, receipt),
     ],
@@ -224,7 +194,7 @@ const decodeCall = (
 
 const decodeFinish = ({ indexes }: DecoderState, part: Response.FinishPart): Decoded =>
   Result.map(Answers.finishReasonOf(part.reason, indexes.size > 0), (reason): ReadonlyArray<Chat.Part> => {
-    const reported = Answers.fromUsage(part.usage)
+    const reported = ReportedUsage.toChat(part.usage)
     return [
       { type: "finish", reason },
       ...(reported?.usage === undefined ? [] : [{ type: "usage" as const, usage: reported.usage }]),
