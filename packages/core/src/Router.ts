@@ -366,6 +366,21 @@ const service = (router: Running): Router["Service"] => ({
 const notFound = (model: string, { routes }: Generation.Generation): Effect.Effect<never, RouterError> =>
   Effect.fail(Errors.modelNotFound(model, routes.keys()))
 
+/** Begins a call on a route: its trace, if the fibre has a tracer, its record and its execution. */
+const begin = <Request extends AnyRequest>(
+  router: Running,
+  route: BoundRoute.BoundRoute,
+  request: Request,
+  streaming: boolean,
+  options: CallOptions | undefined,
+  clock: Clock.Clock,
+  context: Context.Context<never>,
+): CallExecutor.Execution<Request> => {
+  const call = new Call(request, streaming, options, clock.currentTimeMillisUnsafe())
+  const trace = CallTrace.begin(context, clock, route.name, call)
+  return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
+}
+
 /** A call of a complete response, from its record's opening to its end. */
 const complete = <Request extends AnyRequest, A>(
   router: Running,
@@ -384,11 +399,9 @@ const complete = <Request extends AnyRequest, A>(
         generation.enter()
         const route = generation.routeOf(request.model)
         if (route === undefined) return notFound(request.model, generation)
-        const call = new Call(request, false, options, clock.currentTimeMillisUnsafe())
-        const trace = CallTrace.begin(context, clock, route.name, call)
-        const record = (recorder = router.openRecord(route.name, call, trace))
-        const execution = CallExecutor.begin(route, call, record, clock)
-        const { receipt } = record
+        const execution = begin(router, route, request, false, options, clock, context)
+        recorder = execution.recorder
+        const { receipt, trace } = recorder
         const running = run(execution, generation)
         return Effect.map(trace === undefined ? running : trace.around(running), (response) => ({
           response,
@@ -428,13 +441,11 @@ const chatStream = (
       generation.enter()
       const route = generation.routeOf(request.model)
       if (route === undefined) return notFound(request.model, generation)
-      const call = new Call(request, true, options, clock.currentTimeMillisUnsafe())
-      const trace = CallTrace.begin(context, clock, route.name, call)
-      const record = (recorder = router.openRecord(route.name, call, trace))
-      const execution = CallExecutor.begin(route, call, record, clock)
+      const execution = begin(router, route, request, true, options, clock, context)
+      const record = (recorder = execution.recorder)
       const fresh = () => CallExecutor.stream(router, execution, scope, StreamRecovery.protect)
-      const starting = generation.caches.get(route.name)?.stream(call, record, fresh) ?? fresh()
-      const started = trace === undefined ? starting : trace.around(starting)
+      const starting = generation.caches.get(route.name)?.stream(execution.call, record, fresh) ?? fresh()
+      const started = record.trace === undefined ? starting : record.trace.around(starting)
       return streaming(
         execution,
         Effect.tapError(started, (error) =>
