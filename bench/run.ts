@@ -10,9 +10,9 @@ import { cpus, tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { bodies } from "./bodies.ts"
-import { books } from "./books.ts"
 import { calls } from "./calls.ts"
 import { start as startChild, startServer, stopAll } from "./children.ts"
+import { features } from "./features.ts"
 import { overload } from "./overload.ts"
 import { peers } from "./peers.ts"
 import { summarise } from "./profile.ts"
@@ -31,7 +31,7 @@ const parts: Readonly<Record<string, (setting: Setting) => Promise<Section>>> = 
   scale,
   streams,
   overload,
-  books,
+  features,
   workers,
   peers,
 }

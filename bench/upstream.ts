@@ -3,7 +3,7 @@
  *
  * `max_tokens` is the number of content chunks in a stream, the user's id the milliseconds between them: both protocols
  * have a place for it. Every chunk leaves in a turn of the event loop of its own, so it reaches the proxy as a write of its
- * own, as tokens do.
+ * own, as tokens do. Traces that are sent to it are dropped.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { announce } from "./children.ts"
@@ -49,6 +49,7 @@ const respond = (request: IncomingMessage, response: ServerResponse) => {
   const read: Array<Buffer> = []
   request.on("data", (bytes: Buffer) => read.push(bytes))
   request.on("end", () => {
+    if (request.url === "/v1/traces") return void response.writeHead(200, { "content-length": 0 }).end()
     // A long body is not streamed, and parsing it would cost more than forwarding it does.
     const long = Number(request.headers["content-length"]) > 50_000
     const body = long ? {} : (JSON.parse((read.length === 1 ? read[0]! : Buffer.concat(read)).toString()) as Body)
