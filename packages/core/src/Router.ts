@@ -377,6 +377,7 @@ const begin = <Request extends AnyRequest>(
   context: Context.Context<never>,
 ): CallExecutor.Execution<Request> => {
   const call = new Call(request, streaming, options, clock.currentTimeMillisUnsafe())
+  if (route.isSplit) call.draw = router.random()
   const trace = CallTrace.begin(context, clock, route.name, call)
   return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
 }

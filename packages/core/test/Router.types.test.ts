@@ -53,6 +53,10 @@ const fitting = [
       ),
       quick: Route.hedge({ after: "p95", across: ["sonnet", "gpt-4o"] }),
       picky: Route.when([{ if: { tags: ["vip"] }, use: "gpt-4o" }], Route.to("sonnet")),
+      canary: Route.split([
+        { use: "gpt-4o", share: 90 },
+        { use: Route.fallback("sonnet"), share: 10 },
+      ]),
     },
   }),
   Router.layer({ deployments, routes: {} }),
@@ -88,6 +92,8 @@ const misnamed = [
       cased: Route.when([{ if: {}, use: "typo" }], "sonnet"),
       // @ts-expect-error the last word
       last: Route.when([{ if: {}, use: "sonnet" }], "typo"),
+      // @ts-expect-error one of an arm
+      split: Route.split([{ use: "typo", share: 1 }]),
       // @ts-expect-error one of a branch
       rescued: Route.to("sonnet").pipe(Route.onError(["Overloaded"], "typo")),
       // @ts-expect-error a name that a pattern stands for is no name of a deployment

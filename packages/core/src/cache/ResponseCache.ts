@@ -60,6 +60,8 @@ export const make = Effect.fnUntraced(function* (
       BoundRoute.deployments(route.route).every(([deployment]) => isKept(deployment))
     const entries = keeps ? before.entries : yield* store.forRoute(route.cache)
     const cache: RouteCache = {
+      bound: route.route,
+      isSplit: route.isSplit,
       entries,
       keyOf: keyOf(digest, route),
       models: new Map(BoundRoute.deployments(route.route)),
@@ -76,10 +78,15 @@ export const make = Effect.fnUntraced(function* (
 
 /** Where the responses of one route are kept, and by which keys. `models` are the vendors' ids, by deployment. */
 interface RouteCache {
+  readonly bound: BoundRoute.Bound
+  readonly isSplit: boolean
   readonly entries: RouteCacheStore
   readonly keyOf: (call: Call) => Effect.Effect<string>
   readonly models: ReadonlyMap<string, string>
 }
+
+/** The order of a balance does not change the arm of a call. */
+const undrawn: Plan.Random = () => 0
 
 /** How one kind of response is kept, and given again. */
 interface CacheCodec<A> {
@@ -95,7 +102,7 @@ const keyOf =
     digestHex(Digest.sha256, new TextEncoder().encode(cacheKey(route, call)))
 
 const cached =
-  <A>({ entries, keyOf, models }: RouteCache, codec: CacheCodec<A>): Lookup<A> =>
+  <A>({ bound, entries, isSplit, keyOf, models }: RouteCache, codec: CacheCodec<A>): Lookup<A> =>
   (call, recorder, fresh) =>
     Effect.flatMap(keyOf(call), (key) =>
       Effect.flatMap(entries.get(key), (entry) => {
@@ -103,6 +110,8 @@ const cached =
         const response = entry && codec.decode(entry.answer)
         if (entry !== undefined && response !== undefined) {
           const model = models.get(entry.deployment ?? "") ?? ""
+          const arm = isSplit ? Plan.peek(bound, call, undrawn)?.arm : undefined
+          if (arm !== undefined) recorder.takesArm(arm)
           recorder.cacheHit(entry, Wildcard.substitute(model, receipt.route, call.request.model))
           return Effect.succeed(response)
         }

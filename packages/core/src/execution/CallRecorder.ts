@@ -114,6 +114,14 @@ export class CallRecorder {
     this.#bus.publish({ _tag: "Hedged", call, route, from: slow, to: hedge })
   }
 
+  /** The call has reached an arm of a split. Only the first counts. */
+  takesArm(arm: string): void {
+    const receipt = this.#receipt
+    if (receipt.split !== undefined) return
+    receipt.split = arm
+    this.trace?.takesArm(arm)
+  }
+
   cacheMiss(): void {
     this.#receipt.cacheHit(undefined)
   }

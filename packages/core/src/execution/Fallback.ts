@@ -85,6 +85,7 @@ const tryStep = <A>(
     recorder.skipped(step.leaf.candidate.name, reason)
     return { _tag: "Skipped", step, reason }
   }
+  if (step.arm !== undefined) recorder.takesArm(step.arm)
   const reason = rules.skipReason(step, failures, branches)
   if (reason !== undefined) return Effect.fail(skip(reason))
   const options =

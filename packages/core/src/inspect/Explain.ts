@@ -11,6 +11,8 @@ import type { ReasonTag } from "../model/ProviderError.ts"
 import type { PlanSkip, Rejection } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
 import type { Accept, Limits, Protect, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
+import type { SplitBy } from "../route/Split.ts"
+import * as Split from "../route/Split.ts"
 import type { Strategy } from "../route/Strategy.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -37,13 +39,27 @@ export interface Explanation {
 }
 
 /**
- * A node of the plan: a deployment; a sequence of plans in the order in which they are tried; or an error branch, whose `use`
- * is tried after a failure of `plan` for one of the reasons `after`.
+ * A node of the plan: a deployment; a sequence of plans in the order in which they are tried; a split with the plan of the arm
+ * that the call takes; or an error branch, whose `use` is tried after a failure of `plan` for one of the reasons `after`.
  */
 export type Node =
   | ExplainedDeployment
   | { readonly _tag: "Sequence"; readonly strategy: Selection; readonly plans: ReadonlyArray<Node> }
+  | ExplainedSplit
   | { readonly _tag: "OnError"; readonly plan: Node; readonly after: ReadonlyArray<ReasonTag>; readonly use: Node }
+
+/**
+ * A split. `takenBy` is what decides the arm of this call: its key, its user, or, by `call`, a number that is drawn for each
+ * call: then `arm` is the one with the largest share.
+ */
+export interface ExplainedSplit {
+  readonly _tag: "Split"
+  readonly by: SplitBy
+  readonly takenBy: SplitBy
+  readonly arm: string
+  readonly arms: ReadonlyArray<{ readonly name: string; readonly share: number }>
+  readonly plan: Node
+}
 
 /** How a sequence is tried: in order, as a hedge, or by a balance's strategy. */
 export type Selection = "fallback" | "hedge" | Strategy
@@ -106,6 +122,8 @@ export const candidates = (node: Node): ReadonlyArray<ExplainedDeployment> => {
       return [node]
     case "Sequence":
       return node.plans.flatMap(candidates)
+    case "Split":
+      return candidates(node.plan)
     case "OnError":
       return [node.plan, node.use].flatMap(candidates)
   }
@@ -136,6 +154,8 @@ export const lines = ({
         ]
       case "Sequence":
         return [`${indent}${node.strategy}`, ...node.plans.flatMap((each) => render(each, `${indent}  `))]
+      case "Split":
+        return [`${indent}${splitLine(node)}`, ...render(node.plan, `${indent}  `)]
       case "OnError":
         return [
           ...render(node.plan, indent),
@@ -151,6 +171,17 @@ export const lines = ({
     `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${cached}${keepAlive}`,
     ...render(plan, ""),
   ]
+}
+
+/** `split by user: candidate 10 %, as for this user; not control 90 %` */
+const splitLine = ({ arm, arms, by, takenBy }: ExplainedSplit): string => {
+  const [taken = [], others = []] = [true, false].map((isTaken) =>
+    arms
+      .filter(({ name }) => (name === arm) === isTaken)
+      .map(({ name, share }) => `${name} ${Split.percent(share, arms)}`),
+  )
+  const why = takenBy === "call" ? "drawn for each call, here the largest share" : `for this ${takenBy}`
+  return `split by ${by}: ${taken.join("")} (${why})${others.length === 0 ? "" : `; not ${others.join(", ")}`}`
 }
 
 const headline = ({ checks, deployment, model, score }: ExplainedDeployment): string => {

@@ -9,6 +9,7 @@ import type { Call } from "../model/Call.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
+import * as Split from "../route/Split.ts"
 import * as Strategy from "../route/Strategy.ts"
 import * as Wildcard from "../route/Wildcard.ts"
 import type {
@@ -65,6 +66,17 @@ const explainPlan = (context: Context, plan: Plan.Plan, selection: Selection): E
         Effect.forEach(plan.plans, (each) => explainPlan(context, each, plan.strategy)),
         (plans): Node => ({ _tag: "Sequence", strategy: plan.strategy, plans }),
       )
+    case "Split": {
+      const { arm, split } = plan
+      return Effect.map(explainPlan(context, plan.plan, selection), (plan): Node => ({
+        _tag: "Split",
+        by: split.by,
+        takenBy: Split.identityOf(split, context.call)?.by ?? "call",
+        arm: split.arms[arm]!.use,
+        arms: split.arms.map(({ share, use }) => ({ name: use, share })),
+        plan,
+      }))
+    }
     case "OnError":
       return Effect.map(
         Effect.all([explainPlan(context, plan.plan, selection), explainPlan(context, plan.use, "fallback")]),

@@ -79,8 +79,20 @@ export const lint = (
 // ---------------------------------------------------------------------------------------------------------------------
 
 const warnings = ({ route, total }: BoundRoute.BoundRoute<Named>): ReadonlyArray<string> => [
-  ...new Set(paths(route).flatMap((path) => warningsOf(path, total))),
+  ...new Set([...splitWarnings(route), ...paths(route).flatMap((path) => warningsOf(path, total))]),
 ]
+
+/** Splits of one arm, and arms without calls. */
+const splitWarnings = (route: BoundRoute.Bound<Named>): ReadonlyArray<string> => {
+  const inner = BoundRoute.parts(route).flatMap(splitWarnings)
+  if (route._tag !== "Split") return inner
+  const { arms } = route.split
+  return [
+    ...(arms.length === 1 ? [`the split has one arm, "${arms[0]?.use}", which gets all calls`] : []),
+    ...arms.filter(({ share }) => share === 0).map(({ use }) => `the arm "${use}" gets no calls: its share is 0`),
+    ...inner,
+  ]
+}
 
 const warningsOf = (all: Path, total: number): ReadonlyArray<string> => {
   const tried = all.filter(({ never }) => !never).map(({ leaf }) => leaf)
@@ -118,6 +130,8 @@ const paths = (route: BoundRoute.Bound<Named>): ReadonlyArray<Path> => {
       return [route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0, branch: false }))]
     case "When":
       return [...route.cases.map(({ use }) => use), route.otherwise].flatMap(paths)
+    case "Split":
+      return route.arms.flatMap(paths)
     case "OnError": {
       const branches = paths(route.use).map((path) => path.map((place) => ({ ...place, branch: true })))
       return joined(paths(route.route), branches)

@@ -9,6 +9,7 @@ import type { Condition } from "../route/Condition.ts"
 import type { After } from "../policy/HedgePolicy.ts"
 import { isQuantile } from "../policy/HedgePolicy.ts"
 import type { Route } from "../route/Route.ts"
+import * as Split from "../route/Split.ts"
 import type { Policies } from "../policy/Policies.ts"
 
 /** A part of the chart: its lines, and the ids of the nodes where a call enters and where it continues from. */
@@ -82,6 +83,8 @@ const draw = (chart: Chart, route: Route, path: ReadonlyArray<string>): Shape =>
       )
     case "When":
       return drawCases(chart, route, path)
+    case "Split":
+      return drawSplit(chart, route, path)
     case "Policies":
       return frame(chart, policies(route.policies), [draw(chart, route.route, path)])
     case "OnError":
@@ -99,6 +102,18 @@ const drawCases = (chart: Chart, { cases, otherwise }: When, path: ReadonlyArray
     return { ...shape, lines: [...shape.lines, `${fork}{"when"} -- "${escape(label)}" --> ${shape.first}`] }
   })
   return frame(chart, "first matching case", branches)
+}
+
+type SplitRoute = Extract<Route, { readonly _tag: "Split" }>
+
+const drawSplit = (chart: Chart, { arms, by }: SplitRoute, path: ReadonlyArray<string>): Shape => {
+  const fork = nextId(chart)
+  const branches = arms.map(({ share, use }) => {
+    const shape = draw(chart, use, path)
+    const arrow = `${fork}{"split"} -- "${escape(Split.percent(share, arms))}" --> ${shape.first}`
+    return { ...shape, lines: [...shape.lines, arrow] }
+  })
+  return frame(chart, `split by ${by}`, branches)
 }
 
 type OnError = Extract<Route, { readonly _tag: "OnError" }>

@@ -63,6 +63,8 @@ export class Call<Request extends AnyRequest = AnyRequest> {
   /** The start of the call, in clock milliseconds. */
   readonly at: number
   readonly operation: Operation
+  /** A random number for the splits of its route, from 0 (inclusive) to 1 (exclusive); `undefined` if it has none. */
+  draw: number | undefined = undefined
   #estimate: RequestEstimate | undefined
 
   constructor(

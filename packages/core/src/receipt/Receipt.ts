@@ -67,6 +67,8 @@ export interface Receipt {
   readonly deployment: string | undefined
   readonly attempts: ReadonlyArray<Attempt>
   readonly skipped: ReadonlyArray<Skipped>
+  /** The arm of the first split that the call reached, also if the answer is from a deployment after the split. */
+  readonly split: string | undefined
   /** Parameters that were not sent to that deployment: see `Chat.UnsupportedParams`. */
   readonly droppedParams: ReadonlyArray<string> | undefined
   /** If the route has a cache: whether the response came from it. */
@@ -103,6 +105,7 @@ export class ReceiptBuilder implements Receipt {
   readonly attempts: Array<Attempt> = []
   readonly skipped: Array<Skipped> = []
   deployment: string | undefined = undefined
+  split: string | undefined = undefined
   droppedParams: ReadonlyArray<string> | undefined = undefined
   cache: "hit" | "miss" | undefined = undefined
   firstTokenMillis: number | undefined = undefined

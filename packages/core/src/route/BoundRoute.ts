@@ -13,9 +13,11 @@ import * as Condition from "./Condition.ts"
 import type * as HedgePolicy from "../policy/HedgePolicy.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Case, Route } from "./Route.ts"
+import * as Routes from "./Route.ts"
 import type { Defaults, Policies } from "../policy/Policies.ts"
 import type { Problem } from "./Problem.ts"
 import * as Rules from "./Rules.ts"
+import type * as Split from "./Split.ts"
 import * as Strategy from "./Strategy.ts"
 import { didYouMean } from "./Suggestion.ts"
 import * as Wildcard from "./Wildcard.ts"
@@ -43,6 +45,7 @@ export type Bound<C = Candidate> =
       readonly across: ReadonlyArray<Leaf<C>>
     }
   | { readonly _tag: "When"; readonly cases: ReadonlyArray<Case<Bound<C>>>; readonly otherwise: Bound<C> }
+  | { readonly _tag: "Split"; readonly split: Split.Split; readonly arms: ReadonlyArray<Bound<C>> }
   | {
       readonly _tag: "OnError"
       readonly route: Bound<C>
@@ -72,6 +75,8 @@ export interface Unstarted extends Pick<Candidate, "deployment"> {
 export interface BoundRoute<C = Candidate> {
   readonly name: string
   readonly route: Bound<C>
+  /** Whether it has a split: then a number is drawn for each call. */
+  readonly isSplit: boolean
   readonly total: number
   readonly write: number
   readonly budget: RetryBudget.RetryBudget
@@ -123,7 +128,7 @@ const takeOver = (route: Bound<unknown>, before: Bound<unknown>): void => {
 }
 
 /** The routes within a route. */
-const parts = (route: Bound<unknown>): ReadonlyArray<Bound<unknown>> => {
+export const parts = <C>(route: Bound<C>): ReadonlyArray<Bound<C>> => {
   switch (route._tag) {
     case "Leaf":
     case "Balance":
@@ -133,10 +138,14 @@ const parts = (route: Bound<unknown>): ReadonlyArray<Bound<unknown>> => {
       return route.routes
     case "When":
       return [...route.cases.map(({ use }) => use), route.otherwise]
+    case "Split":
+      return route.arms
     case "OnError":
       return [route.route, route.use]
   }
 }
+
+const isSplit = (route: Bound<unknown>): boolean => route._tag === "Split" || parts(route).some(isSplit)
 
 /** Where the binder is: its path in the configuration, and what holds there. */
 interface Place {
@@ -192,6 +201,7 @@ class Binder<C extends Unstarted> {
     return {
       name,
       route,
+      isSplit: isSplit(route),
       ...Candidates.callPolicies(policies, defaults),
       budget: new RetryBudget.RetryBudget(Candidates.retryShare(policies, defaults)),
       cache: policies.cache && CachePolicy.resolve(policies.cache),
@@ -237,6 +247,8 @@ class Binder<C extends Unstarted> {
       }
       case "When":
         return this.#when(route, place)
+      case "Split":
+        return this.#split(route, place)
       case "OnError":
         return this.#onError(route, place)
       case "Policies":
@@ -288,6 +300,25 @@ class Binder<C extends Unstarted> {
     })
     const otherwise = this.#bind(route.otherwise, part(place, ".else"))
     return otherwise && { _tag: "When", cases, otherwise }
+  }
+
+  #split({ arms, by }: Extract<Route, { readonly _tag: "Split" }>, place: Place): Bound<C> | undefined {
+    if (arms.length === 0) this.#report(place, "lists no arm: a split needs at least one")
+    else if (arms.every(({ share }) => share === 0)) {
+      this.#report(place, "every arm has share 0: give at least one a higher share")
+    }
+    const names = arms.map(({ use }) => Routes.armName(use))
+    const bound = arms.flatMap(({ share, use }, index) => {
+      const at = member(place, index)
+      const name = names[index]!
+      if (names.indexOf(name) < index) {
+        this.#report(at, `is the arm "${name}" again: give each arm a route with a name of its own, or add the shares`)
+      }
+      const route = this.#bind(use, at)
+      return route === undefined ? [] : [{ arm: { use: name, share }, route }]
+    })
+    const split = { by, route: place.within.at(-1) ?? "", arms: bound.map(({ arm }) => arm) }
+    return { _tag: "Split", split, arms: bound.map(({ route }) => route) }
   }
 
   #onError(route: Extract<Route, { readonly _tag: "OnError" }>, place: Place): Bound<C> | undefined {
@@ -365,6 +396,8 @@ export const candidates = (route: Bound): ReadonlyArray<Candidate> => {
       return route.routes.flatMap(candidates)
     case "When":
       return [...route.cases.flatMap(({ use }) => candidates(use)), ...candidates(route.otherwise)]
+    case "Split":
+      return route.arms.flatMap(candidates)
     case "OnError":
       return [...candidates(route.route), ...candidates(route.use)]
   }

@@ -14,6 +14,7 @@ import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import * as Condition from "./Condition.ts"
 import * as Health from "../deployment/Health.ts"
 import type { PlanSkip } from "../model/SkipReason.ts"
+import * as Split from "./Split.ts"
 import * as Strategy from "./Strategy.ts"
 import type { Skipped } from "../receipt/Receipt.ts"
 
@@ -36,6 +37,7 @@ interface StepFields extends BranchScope {
  * - `hedge`: the delay and the budget of its hedge, if it is in one.
  * - `branch`: the error branch that it belongs to, if any. It is tried only after that branch was taken.
  * - `errorBranches`: the branches that a failure of it may take, innermost first.
+ * - `arm`: the arm of the split that it is in, if any; `a/b` for the arm `b` of a split within the arm `a` of another.
  */
 export class Step implements StepFields {
   readonly _tag = "Step"
@@ -45,6 +47,7 @@ export class Step implements StepFields {
   readonly hedge: Hedged | undefined
   readonly branch: ErrorBranch | undefined
   readonly errorBranches: ReadonlyArray<ErrorBranch>
+  readonly arm: string | undefined
   /** Makes the next step, until it is made. */
   #makeNext: (() => Step | undefined) | undefined
   #next: Step | undefined
@@ -56,6 +59,7 @@ export class Step implements StepFields {
     this.hedge = fields.hedge
     this.branch = fields.branch
     this.errorBranches = fields.errorBranches
+    this.arm = fields.arm
     this.#makeNext = makeNext
   }
 
@@ -81,10 +85,11 @@ export interface ErrorBranch {
   readonly after: ReadonlyArray<ReasonTag>
 }
 
-/** The error branches around a step. */
+/** The error branches around a step, and the arm that it is in. */
 interface BranchScope {
   readonly branch: ErrorBranch | undefined
   readonly errorBranches: ReadonlyArray<ErrorBranch>
+  readonly arm: string | undefined
 }
 
 /** A bound route resolved for one call: all deployments in the order in which they would be tried. */
@@ -95,6 +100,8 @@ export type Plan =
       readonly strategy: "fallback" | "hedge" | Strategy.Strategy
       readonly plans: ReadonlyArray<Plan>
     }
+  /** `plan` is that of the arm at `arm`. */
+  | { readonly _tag: "Split"; readonly split: Split.Split; readonly arm: number; readonly plan: Plan }
   /** `use` is tried only after a failure of `plan` for one of these reasons. */
   | { readonly _tag: "OnError"; readonly plan: Plan; readonly after: ReadonlyArray<ReasonTag>; readonly use: Plan }
 
@@ -132,6 +139,10 @@ export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
         return { _tag: "Sequence", strategy: "hedge", plans: route.across.map(take) }
       case "When":
         return plan(select(route, call))
+      case "Split": {
+        const arm = Split.armOf(route.split, call)
+        return { _tag: "Split", split: route.split, arm, plan: plan(route.arms[arm]!) }
+      }
       case "OnError":
         return { _tag: "OnError", plan: plan(route.route), after: route.reasons, use: plan(route.use) }
     }
@@ -139,7 +150,7 @@ export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
   return plan(route)
 }
 
-const noBranches: BranchScope = { branch: undefined, errorBranches: [] }
+const noBranches: BranchScope = { branch: undefined, errorBranches: [], arm: undefined }
 
 /** What a plan is made for. */
 interface Context extends Strategy.SelectionContext {
@@ -185,14 +196,20 @@ const enter = (context: Context, route: Bound, scope: BranchScope, after: Rest |
       return resume(context, { _tag: "Hedge", route, index: 0, scope, after })
     case "When":
       return enter(context, select(route, context.call), scope, after)
+    case "Split": {
+      const index = Split.armOf(route.split, context.call)
+      const name = route.split.arms[index]!.use
+      const arm = scope.arm === undefined ? name : `${scope.arm}/${name}`
+      return enter(context, route.arms[index]!, { ...scope, arm }, after)
+    }
     case "OnError": {
       const branch: ErrorBranch = { after: route.reasons }
-      const { errorBranches } = scope
+      const { arm, errorBranches } = scope
       return enter(
         context,
         route.route,
-        { branch: scope.branch, errorBranches: [branch, ...errorBranches] },
-        { _tag: "Branch", route: route.use, scope: { branch, errorBranches }, after },
+        { branch: scope.branch, errorBranches: [branch, ...errorBranches], arm },
+        { _tag: "Branch", route: route.use, scope: { branch, errorBranches, arm }, after },
       )
     }
   }
@@ -318,6 +335,8 @@ const isAvailable = (context: Context, route: Bound): boolean => {
       return route.across.some((each) => BoundRoute.isWeighted(each) && isAvailable(context, each))
     case "When":
       return isAvailable(context, select(route, context.call))
+    case "Split":
+      return isAvailable(context, takenArm(route, context.call))
     case "OnError":
       return isAvailable(context, route.route)
   }
@@ -332,7 +351,12 @@ const matchingCase = ({ cases }: When, call: Call.Call): number =>
 /** The route of the first case that holds for the call, or `otherwise`. */
 const select = (route: When, call: Call.Call): Bound => route.cases[matchingCase(route, call)]?.use ?? route.otherwise
 
-/** The indexes of the cases that the call takes, in the order of the route. */
+type SplitRoute = Extract<Bound, { readonly _tag: "Split" }>
+
+/** The route of the arm that the call takes. */
+const takenArm = ({ arms, split }: SplitRoute, call: Call.Call): Bound => arms[Split.armOf(split, call)]!
+
+/** The indexes of the cases and the arms that the call takes, in the order of the route. */
 export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> => {
   switch (route._tag) {
     case "Leaf":
@@ -343,6 +367,8 @@ export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> =
       return route.routes.flatMap((each) => casePath(each, call))
     case "When":
       return [matchingCase(route, call), ...casePath(select(route, call), call)]
+    case "Split":
+      return [Split.armOf(route.split, call), ...casePath(takenArm(route, call), call)]
     case "OnError":
       return [...casePath(route.route, call), ...casePath(route.use, call)]
   }

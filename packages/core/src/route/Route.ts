@@ -1,5 +1,5 @@
 /**
- * A route: the deployments that answer a call, and how: by fallback, balance, hedge or conditions, with policies.
+ * A route: the deployments that answer a call, and how: by fallback, balance, hedge, conditions or split, with policies.
  *
  * A route is data. Interpreters run it, explain it, lint it and draw it. It holds names, never providers, so it can be
  * serialized and compared. A new combinator is one constructor here and one case in each interpreter, where the compiler
@@ -21,12 +21,15 @@ import type { CachePolicy } from "../policy/CachePolicy.ts"
 import type { Condition } from "./Condition.ts"
 import type { After } from "../policy/HedgePolicy.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
+import type { Arm, SplitBy } from "./Split.ts"
 import type { StreamPolicy } from "../policy/StreamPolicy.ts"
 import type { RetryPolicy } from "../policy/Retry.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { Policies, SsePolicy } from "../policy/Policies.ts"
 
 export type { Condition } from "./Condition.ts"
+export { splitBy } from "./Split.ts"
+export type { Arm, SplitBy } from "./Split.ts"
 export { strategies } from "./Strategy.ts"
 export type { Strategy } from "./Strategy.ts"
 
@@ -53,6 +56,7 @@ export type Names<Mentioning> = Mentioning extends string
  * - `Balance`: interchangeable deployments, tried in the order of the strategy.
  * - `Hedge`: the first deployment, and when it is slow or fails, the next one at the same time. The first output wins.
  * - `When`: the first case whose condition holds for the call, or `otherwise`.
+ * - `Split`: one of the arms, each for its share of the calls. If it fails, the call continues after the `Split`.
  * - `OnError`: `route`, and `use` after a failure of `route` for one of the reasons. The remaining deployments of `route` are
  *   then skipped; if `use` fails too, the call continues after the `OnError`.
  * - `Policies`: `route`, with policies that override those of its deployments.
@@ -63,6 +67,7 @@ export type Node =
   | { readonly _tag: "Balance"; readonly strategy: Strategy; readonly across: ReadonlyArray<string> }
   | { readonly _tag: "Hedge"; readonly hedge: Hedging; readonly across: ReadonlyArray<string> }
   | { readonly _tag: "When"; readonly cases: ReadonlyArray<Case<Route>>; readonly otherwise: Route }
+  | { readonly _tag: "Split"; readonly by: SplitBy; readonly arms: ReadonlyArray<Arm<Route>> }
   | {
       readonly _tag: "OnError"
       readonly route: Route
@@ -158,6 +163,20 @@ export const when = <const Cases extends ReadonlyArray<Case<Input>>, const Other
     cases: cases.map((each) => ({ if: each.if, use: from(each.use) })),
     otherwise: from(otherwise),
   })
+
+/**
+ * Splits the calls among routes by their shares, for a canary or an experiment. `by: "user"` and `by: "key"` keep a user or a
+ * key on one arm, in every process; a call without is drawn. Default: `by: "call"`, which draws the arm of each call.
+ *
+ * ```ts
+ * Route.split([{ use: "gpt-4o", share: 90 }, { use: "candidate", share: 10 }], { by: "user" })
+ * ```
+ */
+export const split = <const Arms extends readonly [Arm<Input>, ...ReadonlyArray<Arm<Input>>]>(
+  arms: Arms,
+  { by = "call" }: { readonly by?: SplitBy | undefined } = {},
+): Route<Names<Arms[number]["use"]>> =>
+  make({ _tag: "Split", by, arms: arms.map(({ share, use }) => ({ use: from(use), share })) })
 
 /** Adds a policy to a route. */
 export type Around = <const Self extends Input>(self: Self) => Route<Names<Self>>
@@ -274,6 +293,8 @@ export const conditions = (route: Route): ReadonlyArray<Condition> => {
       return route.routes.flatMap(conditions)
     case "When":
       return [...route.cases.flatMap((each) => [each.if, ...conditions(each.use)]), ...conditions(route.otherwise)]
+    case "Split":
+      return route.arms.flatMap(({ use }) => conditions(use))
     case "OnError":
       return [...conditions(route.route), ...conditions(route.use)]
     case "Policies":
@@ -293,9 +314,14 @@ export const names = (route: Route): ReadonlyArray<string> => {
       return route.across
     case "When":
       return [...route.cases.flatMap(({ use }) => names(use)), ...names(route.otherwise)]
+    case "Split":
+      return route.arms.flatMap(({ use }) => names(use))
     case "OnError":
       return [...names(route.route), ...names(route.use)]
     case "Policies":
       return names(route.route)
   }
 }
+
+/** The name of an arm: of the route or the deployment that it is, else of all that it mentions, such as `gpt-4o+sonnet`. */
+export const armName = (route: Route): string => names(route).join("+")

@@ -15,6 +15,7 @@ import { isQuantile, quantiles } from "../policy/HedgePolicy.ts"
 import { protects } from "../policy/StreamPolicy.ts"
 import { reasonTags } from "../model/ProviderError.ts"
 import type { Route } from "./Route.ts"
+import { splitBy } from "./Split.ts"
 import { strategies } from "./Strategy.ts"
 
 /** The rule for one value. `expected` completes "expected …" in messages. */
@@ -227,6 +228,14 @@ const checkRoute = (route: Route, path: string, isWhole: boolean): ReadonlyArray
           ...checkRoute(each.use, `${path}[${index}]`, false),
         ]),
         ...checkRoute(route.otherwise, `${path}.else`, false),
+      ]
+    case "Split":
+      return [
+        ...checkValue(oneOf(splitBy), route.by, `${path}.by`),
+        ...route.arms.flatMap((arm, index) => [
+          ...checkValue(required(amount), arm.share, `${path}[${index}].share`),
+          ...checkRoute(arm.use, `${path}[${index}]`, false),
+        ]),
       ]
     case "OnError":
       return [

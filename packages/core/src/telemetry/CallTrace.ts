@@ -170,6 +170,10 @@ export class CallTrace {
     if (tags.length > 0) set("understudy.tags", tags)
   }
 
+  takesArm(arm: string): void {
+    this.#recording?.set("understudy.split.arm", arm)
+  }
+
   skipped(deployment: string, reason: SkipReason): void {
     this.#event("understudy.skip", {
       "understudy.deployment": deployment,

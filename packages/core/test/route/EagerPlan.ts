@@ -9,6 +9,7 @@ import type { ReasonTag } from "../../src/model/ProviderError.ts"
 import type { Bound, Leaf } from "../../src/route/BoundRoute.ts"
 import * as Condition from "../../src/route/Condition.ts"
 import * as Plan from "../../src/route/Plan.ts"
+import * as Split from "../../src/route/Split.ts"
 import type { Strategy } from "../../src/route/Strategy.ts"
 
 interface Branch {
@@ -22,10 +23,11 @@ export interface EagerStep {
   readonly hedge: number | undefined
   readonly branch: Branch | undefined
   readonly errorBranches: ReadonlyArray<Branch>
+  readonly arm: string | undefined
 }
 
 export const steps = (route: Bound, call: Call, random: Plan.Random): ReadonlyArray<EagerStep> => {
-  const all = resolve(route, call, random, { branch: undefined, errorBranches: [] })
+  const all = resolve(route, call, random, { branch: undefined, errorBranches: [], arm: undefined })
   return all.map((step, index) => {
     const isFollowed = all.slice(index + 1).some((other) => comesAfter(step, other))
     return step.availability._tag === "Available" && !isFollowed
@@ -45,7 +47,7 @@ const resolve = (
   route: Bound,
   call: Call,
   random: Plan.Random,
-  scope: Pick<EagerStep, "branch" | "errorBranches">,
+  scope: Pick<EagerStep, "branch" | "errorBranches" | "arm">,
 ): ReadonlyArray<EagerStep> => {
   const step = (leaf: Leaf, peers: ReadonlyArray<Leaf>): EagerStep => ({
     leaf,
@@ -77,6 +79,11 @@ const resolve = (
     case "When": {
       const taken = route.cases.find((each) => Condition.holds(each.if, call))
       return resolve(taken?.use ?? route.otherwise, call, random, scope)
+    }
+    case "Split": {
+      const index = Split.armOf(route.split, call)
+      const names = [scope.arm, route.split.arms[index]!.use].filter((name) => name !== undefined)
+      return resolve(route.arms[index]!, call, random, { ...scope, arm: names.join("/") })
     }
     case "OnError": {
       const branch: Branch = { after: route.reasons }

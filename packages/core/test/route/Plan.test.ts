@@ -10,6 +10,7 @@ import type * as Deployment from "../../src/deployment/Deployment.ts"
 import * as BoundRoute from "../../src/route/BoundRoute.ts"
 import * as Plan from "../../src/route/Plan.ts"
 import * as Route from "../../src/route/Route.ts"
+import { splitBy } from "../../src/route/Split.ts"
 import { strategies } from "../../src/route/Strategy.ts"
 import * as EagerPlan from "./EagerPlan.ts"
 
@@ -41,6 +42,8 @@ const stepsOf = (plan: Plan.Plan): ReadonlyArray<Plan.Step> => {
       return [plan]
     case "Sequence":
       return plan.plans.flatMap(stepsOf)
+    case "Split":
+      return stepsOf(plan.plan)
     case "OnError":
       return [plan.plan, plan.use].flatMap(stepsOf)
   }
@@ -195,7 +198,7 @@ const anyRoute = (choose: Chooser, depth: number): Route.Route => {
   const inner = () => anyRoute(choose, depth - 1)
   const across = () => [choose.one(letters), ...letters.filter(() => choose.below(2) === 0)] as const
   const reason = () => choose.one(["Timeout", "RateLimited", "ContextWindowExceeded"] as const)
-  switch (depth === 0 ? choose.below(3) : choose.below(7)) {
+  switch (depth === 0 ? choose.below(3) : choose.below(8)) {
     case 0:
       return Route.balance(choose.one(strategies), across())
     case 1:
@@ -206,6 +209,14 @@ const anyRoute = (choose: Chooser, depth: number): Route.Route => {
       return inner().pipe(Route.onError([reason(), reason()], inner()))
     case 4:
       return Route.when([{ if: { tags: ["vip"] }, use: inner() }], inner())
+    case 5:
+      return Route.split(
+        [
+          { use: inner(), share: choose.below(3) },
+          { use: inner(), share: 1 },
+        ],
+        { by: choose.one(splitBy) },
+      )
     default:
       return Route.fallback(inner(), inner(), inner())
   }
@@ -245,7 +256,8 @@ const walk = (first: Plan.Step | undefined): ReadonlyArray<Plan.Step> => {
 const shown = (steps: ReadonlyArray<Omit<Plan.Step, "hedge" | "next" | "_tag"> & { readonly hedge: unknown }>) => {
   const branches = steps.flatMap(({ branch, errorBranches }) => [branch, ...errorBranches])
   const placeOf = (branch: Plan.ErrorBranch | undefined) => [branch?.after, branches.indexOf(branch)]
-  return steps.map(({ availability, branch, errorBranches, hedge, leaf, peers }) => ({
+  return steps.map(({ arm, availability, branch, errorBranches, hedge, leaf, peers }) => ({
+    arm,
     name: leaf.candidate.name,
     isLast: leaf.atEnd === undefined,
     availability,
@@ -271,8 +283,11 @@ describe("Plan.first", () => {
         model: "route",
         messages: [Chat.user("Hello? ".repeat(10))],
         ...(choose.below(2) === 0 ? undefined : { tools: [{ name: "weather" }] }),
+        user: choose.one([undefined, "u1", "u2", "u3"]),
       }
-      const call = new Call(request, choose.below(2) === 0, { tags: choose.one([[], ["vip"]]) })
+      const caller = choose.one([undefined, "alice", "bob"])
+      const call = new Call(request, choose.below(2) === 0, { tags: choose.one([[], ["vip"]]), caller })
+      if (choose.below(2) === 0) call.draw = choose.random()
       for (let turn = choose.below(7); turn > 0; turn--) walk(Plan.first(bound.route, call, chooser(0).random))
       const draws = choose.below(2 ** 31)
       const eager = EagerPlan.steps(bound.route, call, chooser(draws).random)

@@ -109,6 +109,10 @@ const node = (given: Node, deployment: (given: ExplainedDeployment) => object): 
       return { type: "deployment", ...deployment(given) }
     case "Sequence":
       return { type: "sequence", strategy: given.strategy, plans: given.plans.map((each) => node(each, deployment)) }
+    case "Split": {
+      const { _tag, plan, ...split } = given
+      return { type: "split", ...split, plan: node(plan, deployment) }
+    }
     case "OnError":
       return {
         type: "on_error",

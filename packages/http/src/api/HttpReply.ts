@@ -17,8 +17,8 @@ import type { Level } from "../auth/Expose.ts"
 import * as ApiError from "./ApiError.ts"
 
 /**
- * The response headers of a call: request id, deployment (unless the stream is buffered, when it may still change), attempts,
- * cost, cache result, and dropped parameters.
+ * The response headers of a call: request id, deployment (unless the stream is buffered, when it may still change), the arm of a
+ * split, attempts, cost, cache result, and dropped parameters.
  */
 export const headers = (receipt: Receipt, level: Level, { buffered = false } = {}): Record<string, string> => ({
   ...requestIdHeaders(receipt.id),
@@ -32,6 +32,7 @@ export const headers = (receipt: Receipt, level: Level, { buffered = false } = {
 const deploymentHeaders = (receipt: Receipt, buffered: boolean): Record<string, string> => ({
   // A name may contain characters that a header may not.
   ...(buffered ? undefined : { "x-understudy-deployment": encodeURI((receipt.deployment ?? "").toWellFormed()) }),
+  ...(receipt.split === undefined ? undefined : { "x-understudy-split": encodeURI(receipt.split.toWellFormed()) }),
   // Attempts are recorded when they end; the attempt of a stream is still running.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
   ...costHeaders(receipt),

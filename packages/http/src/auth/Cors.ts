@@ -20,6 +20,7 @@ export const exposed: ReadonlyArray<string> = [
   "retry-after-ms",
   "x-should-retry",
   "x-understudy-deployment",
+  "x-understudy-split",
   "x-understudy-attempts",
   "x-understudy-cost",
   "x-understudy-cache",

@@ -48,6 +48,10 @@ const flags = {
     Flag.withDescription("The id of the virtual key that the call is made with (default: none)."),
     Flag.optional,
   ),
+  user: Flag.String("user").pipe(
+    Flag.withDescription("The user of the request, by which a split may be sticky (default: none)."),
+    Flag.optional,
+  ),
   stream: Flag.Boolean("stream").pipe(
     Flag.withDescription("Explain a streaming call (default: off)."),
     Flag.withDefault(false),
@@ -61,13 +65,13 @@ const flags = {
 export const explain = Command.make(
   "explain",
   flags,
-  Effect.fnUntraced(function* ({ caller, config, header, json, message, metadata, route, stream, tag }) {
+  Effect.fnUntraced(function* ({ caller, config, header, json, message, metadata, route, stream, tag, user }) {
     const file = yield* ConfigSource.file(Option.getOrUndefined(config))
     const { configuration } = yield* Effect.provide(ConfigSource.load(file, false), DotEnv.layer(file))
     const headers = Record.mapKeys(header, (name) => name.toLowerCase())
     const explanation = yield* Effect.flatMap(Router.Router, (router) =>
       router.explain(
-        { model: route, messages: [Chat.user(message)], metadata },
+        { model: route, messages: [Chat.user(message)], metadata, user: Option.getOrUndefined(user) },
         {
           caller: Option.getOrUndefined(caller),
           headers: CallOptions.conditionHeaders(headers),

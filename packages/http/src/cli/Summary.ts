@@ -2,6 +2,7 @@
  * A summary of a configuration: routes, deployments and keys.
  */
 import type { Route } from "@understudy/core/Route"
+import { percent } from "@understudy/core/internal/route/Split"
 import type { Configuration } from "../Config.ts"
 import { section } from "./Table.ts"
 
@@ -40,6 +41,8 @@ export const describe = (route: Route): string => {
       return `hedge(${route.across.join(", ")})`
     case "When":
       return `when(${[...route.cases.map(({ use }) => use), route.otherwise].map(describe).join("; ")})`
+    case "Split":
+      return `split(${route.arms.map(({ share, use }) => `${nested(use)} ${percent(share, route.arms)}`).join(", ")})`
     case "OnError":
       return `${describe(route.route)}, after ${route.reasons.join(" or ")} ${nested(route.use)}`
     case "Policies":

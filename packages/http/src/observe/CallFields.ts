@@ -25,6 +25,7 @@ export const of = (
   outcome: receipt.outcome,
   error: receipt.error && snakeCase(receipt.error),
   deployment: receipt.deployment,
+  split: receipt.split,
   cache: receipt.cache,
   attempts: receipt.attempts.map((attempt) => ofAttempt(attempt, messageOf(attempt))),
   skipped: receipt.skipped.map(ofSkipped),

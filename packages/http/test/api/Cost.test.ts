@@ -68,6 +68,7 @@ describe("x-understudy-cost", () => {
     spanId: undefined,
     startedAt: 0,
     deployment: "a",
+    split: undefined,
     attempts: [{ ...attempt, usage: { inputTokens: 1, outputTokens: 1 }, cost }],
     skipped: [],
     droppedParams: undefined,

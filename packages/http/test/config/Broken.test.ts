@@ -113,8 +113,13 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.errors.onError[0].reasons[0]: expected the name of a reason: RateLimited, QuotaExhausted, Authentication, Permission, ModelNotFound, Overloaded, ServerError, Network, Malformed, Timeout, LocalError, ContextWindowExceeded, ContentPolicy, InvalidRequest, Unsupported, found "Overload"',
     "routes.errors.onError[1].use: is missing: name the route to take",
     "routes.both: a route is either a `hedge` or a `when`: nest one in the other",
-    'routes.quick.across[1]: names "locale", which is neither a deployment nor a route: did you mean "local"? There is "gpt-4o", "local", "picky", "both".',
-    'routes.long.onContextWindow: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "local", "picky", "both", "quick", "hasty", "open", "long", "errors".',
+    "routes.canary.split[0].share: is missing: set the share of the calls, such as 10",
+    "routes.canary.split[1].share: expected a number, 0 or more, found -1",
+    'routes.canary.by: expected one of call, key, user, found "session"',
+    "routes.empty.split: expected a list of { use: ROUTE, share: NUMBER }, found an empty list",
+    'routes.quick.across[1]: names "locale", which is neither a deployment nor a route: did you mean "local"? There is "gpt-4o", "local", "picky", "both", "empty".',
+    'routes.long.onContextWindow: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "local", "picky", "both", "empty", "quick", "hasty", "open", "long", "errors", "canary".',
+    'routes.canary.split[2].use: names "locale", which is neither a deployment nor a route: did you mean "local"? There is "gpt-4o", "local", "picky", "both", "empty", "quick", "hasty", "open", "long", "errors", "canary".',
   ],
   "key-of-another-vendor": [
     "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, headers, local, proxy.",
@@ -159,7 +164,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "one-broken-does-not-hide-another": [
     'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found "many"',
-    "routes.broken.fallback[1]: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found 3",
+    "routes.broken.fallback[1]: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found 3",
     'routes.broken.fallback[2]: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "broken", "sound".',
   ],
   secrets: [
@@ -196,12 +201,12 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, else, across, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, split, else, by, across, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
-    "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found an empty mapping",
-    "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found nothing",
+    "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found an empty mapping",
+    "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found nothing",
     "routes.both: a route is either a `fallback` or a `balance`: nest one in the other",
-    "routes.number: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`, found 3",
+    "routes.number: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found 3",
     'routes.single.fallback: expected a list of at least one name or route, found "gpt-4o"',
   ],
   simulated: [

@@ -9,7 +9,7 @@ import { quantiles } from "@understudy/core/Policies"
 import { reasonTags } from "@understudy/core/ProviderError"
 import * as StreamPolicy from "@understudy/core/internal/policy/StreamPolicy"
 import * as Retry from "@understudy/core/internal/policy/Retry"
-import { strategies } from "@understudy/core/Route"
+import { splitBy, strategies } from "@understudy/core/Route"
 import * as Timeout from "@understudy/core/internal/policy/Timeout"
 import { compatibleKeys, vendorNames, vendors } from "@understudy/providers/internal/Catalog"
 import * as Compatible from "@understudy/providers/internal/openai/Compatible"
@@ -103,9 +103,10 @@ describe("docs/configuration.md", () => {
       Object.entries(Compatible.vendors).flatMap(([name, { baseUrl }]) => [name, baseUrl]),
     )
     const shapes = Object.values(Routes.RootRoute).flatMap(({ fields }) => Object.keys(fields))
-    const inner = [Routes.Hedging, Routes.Case, Routes.Branch].flatMap(({ fields }) => Object.keys(fields))
+    const inner = [Routes.Hedging, Routes.Case, Routes.Branch, Routes.Arm].flatMap(({ fields }) => Object.keys(fields))
     assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])
     assertNames("### Cache", keysOf(Policies.Cache.ast))
+    assertNames("### Splits", [...Object.keys(Routes.Arm.fields), "by", ...splitBy])
     assertNames("### Conditions", [...keysOf(Routes.If.ast), ...capabilities])
   })
 

@@ -22,6 +22,7 @@ const entry = (id: string): Rows.Entry =>
       streaming: false,
       startedAt: 0,
       deployment: undefined,
+      split: undefined,
       attempts: [],
       skipped: [],
       droppedParams: undefined,

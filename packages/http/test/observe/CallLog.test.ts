@@ -16,6 +16,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   spanId: undefined,
   startedAt: 0,
   deployment: undefined,
+  split: undefined,
   attempts,
   skipped: [],
   droppedParams: undefined,

@@ -1,6 +1,6 @@
 /**
- * The `routes` section of a configuration: each route is a name, a list, or a mapping with `fallback`, `balance`, `hedge`
- * or `when`, and may have policies and error branches. The shape of the input selects the schema, so that error messages
+ * The `routes` section of a configuration: each route is a name, a list, or a mapping with `fallback`, `balance`, `hedge`,
+ * `when` or `split`, and may have policies and error branches. The shape of the input selects the schema, so that error messages
  * are about that shape.
  */
 import { capabilities } from "@understudy/core/Call"
@@ -10,7 +10,7 @@ import type { Policies as CorePolicies } from "@understudy/core/Policies"
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import { reasonTags } from "@understudy/core/ProviderError"
 import * as Route from "@understudy/core/Route"
-import { strategies } from "@understudy/core/Route"
+import { splitBy, strategies } from "@understudy/core/Route"
 import { closestMatch, didYouMean } from "@understudy/core/internal/route/Suggestion"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -21,7 +21,7 @@ import * as Policies from "./Policies.ts"
 import type { Problem } from "./ConfigError.ts"
 import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
 import { parseDuration, printDuration } from "./DurationText.ts"
-import { count, countOrNone, share, text, source } from "./Fields.ts"
+import { amount, count, countOrNone, share, source, text, word } from "./Fields.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Keys
@@ -70,6 +70,7 @@ const shapes = <Own extends Schema.Struct.Fields>(own: Own) => {
       ...policies,
     }),
     Hedge: Schema.Struct({ hedge: Hedging, across: Schema.optionalKey(Schema.Unknown), ...policies }),
+    Split: Schema.Struct({ split: Schema.Unknown, by: Schema.optionalKey(word(splitBy)), ...policies }),
   }
 }
 
@@ -109,6 +110,12 @@ export const Case = Schema.Struct({
   use: routeRef,
 })
 
+/** An arm of `split`. `use` is a nested route, read by `readRoute`. */
+export const Arm = Schema.Struct({
+  use: routeRef,
+  share: amount.pipe(Schema.annotateKey({ messageMissingKey: "is missing: set the share of the calls, such as 10" })),
+})
+
 /** A branch of `onError`. `use` is a nested route, read by `readRoute`. */
 export const Branch = Schema.Struct({
   reasons: Schema.NonEmptyArray(
@@ -132,11 +139,11 @@ const NestedRoute = shapes({
 
 type Shapes = typeof RootRoute | typeof NestedRoute
 
-const kinds = ["fallback", "balance", "hedge", "when"]
+const kinds = ["fallback", "balance", "hedge", "when", "split"]
 
-const known = [...kinds, "else", ...Object.keys(RootRoute.Balance.fields).filter((key) => !kinds.includes(key))]
+const known = [...kinds, "else", "by", ...Object.keys(RootRoute.Balance.fields).filter((key) => !kinds.includes(key))]
 
-const expected = "a name, a list of names, or a mapping with `fallback`, `balance`, `hedge` or `when`"
+const expected = "a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Reading
@@ -197,6 +204,7 @@ const readRoute = (reader: Reader, input: unknown, at: Position, shapes: Shapes)
     return withPolicies(reader, input, at, shapes.Fallback, route)
   }
   if ("when" in input) return withPolicies(reader, input, at, shapes.When, readWhen(reader, input, at))
+  if ("split" in input) return withPolicies(reader, input, at, shapes.Split, readSplit(reader, input, at))
   if ("hedge" in input) return withPolicies(reader, input, at, shapes.Hedge, readHedge(reader, input, at))
   return "balance" in input || "across" in input
     ? withPolicies(reader, input, at, shapes.Balance, readBalance(reader, input, at))
@@ -244,6 +252,23 @@ const readWhen = (reader: Reader, input: object, at: Position): Route.Route | un
   if (otherwise === undefined) return undefined
   const last = readRoute(reader, otherwise, inside(at, "else", `${at.node}.else`), NestedRoute)
   return last && Route.when(cases, last)
+}
+
+const readSplit = (reader: Reader, input: object, at: Position): Route.Route | undefined => {
+  const { by, split } = input as { readonly by?: unknown; readonly split?: unknown }
+  const list = inside(at, "split")
+  const arms: Array<Route.Arm<Route.Route>> = []
+  readList(reader, split, list, "a list of { use: ROUTE, share: NUMBER }").forEach((each, index) => {
+    const entry = inside(list, index, `${at.node}[${arms.length}]`)
+    const decoded = decode(Arm, each, entry.location)
+    if (Result.isFailure(decoded)) return reject(reader, ...decoded.failure)
+    const { share, use } = decoded.success
+    const route = readRoute(reader, use, inside(entry, "use"), NestedRoute)
+    return route && arms.push({ use: route, share })
+  })
+  const [first, ...others] = arms
+  // `withPolicies` reports what is wrong with `by`.
+  return first && Route.split([first, ...others], { by: splitBy.find((each) => each === by) })
 }
 
 /** Reads the deployments' names of a balance or a hedge. */

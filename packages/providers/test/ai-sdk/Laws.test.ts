@@ -30,6 +30,7 @@ const receipt: Receipt = {
   streaming: false,
   startedAt: 0,
   deployment: "only",
+  split: undefined,
   attempts: [],
   skipped: [],
   droppedParams: undefined,

@@ -73,6 +73,20 @@ describe("Config.decode", () => {
         shielded: { fallback: ["a", "b"], stream: { protect: "full", buffer: "1mb" } },
         hedge: { hedge: { after: "800ms", budget: 0.1 }, across: ["a", "b"], onContentPolicy: "b" },
         quantile: { hedge: { after: "p95" }, across: ["a", "b"], fallbackOn: "any" },
+        split: {
+          split: [
+            { use: "a", share: 90 },
+            { use: ["b", "a"], share: 10 },
+          ],
+          by: "user",
+          retry: { times: 0 },
+        },
+        drawn: {
+          split: [
+            { use: "a", share: 1 },
+            { use: "b", share: 0.5 },
+          ],
+        },
         when: {
           when: [{ if: { tags: ["vip"], inputTokens: { above: 10 }, timeOfDay: ["22:00", "06:00"] }, use: ["a", "b"] }],
           else: "b",
@@ -99,6 +113,17 @@ describe("Config.decode", () => {
         Route.onContentPolicy("b"),
       ),
       quantile: Route.hedge({ after: "p95", across: ["a", "b"] }).pipe(Route.fallbackOn("any")),
+      split: Route.split(
+        [
+          { use: "a", share: 90 },
+          { use: Route.fallback("b", "a"), share: 10 },
+        ],
+        { by: "user" },
+      ).pipe(Route.retry({ times: 0 })),
+      drawn: Route.split([
+        { use: "a", share: 1 },
+        { use: "b", share: 0.5 },
+      ]),
       when: Route.when(
         [
           {

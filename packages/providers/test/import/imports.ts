@@ -64,6 +64,8 @@ const chainOf = (route: Route, chain: (name: string) => ReadonlyArray<string>): 
       return route.across
     case "When":
       return chainOf(route.otherwise, chain)
+    case "Split":
+      return route.arms.flatMap(({ use }) => chainOf(use, chain))
     case "OnError":
     case "Policies":
       return chainOf(route.route, chain)

@@ -122,6 +122,18 @@ const drawNode = (node, place) => {
         h("p", {}, h("b", {}, node.strategy), ` ${strategyTexts[node.strategy] ?? ""}`),
         h("ol", {}, ...node.plans.map((plan) => h("li", {}, drawNode(plan, place)))),
       )
+    case "split":
+      return h(
+        "section",
+        { class: "split" },
+        h(
+          "p",
+          {},
+          h("b", {}, `split by ${node.by}`),
+          ` ${node.arms.map((arm) => armText(arm, node.arms)).join(", ")}; here:`,
+        ),
+        drawNode(node.plan, place),
+      )
     case "on_error":
       return h(
         "section",
@@ -134,6 +146,9 @@ const drawNode = (node, place) => {
       return drawDeployment(node, place.next++)
   }
 }
+
+const armText = ({ name, share }, arms) =>
+  `${name} ${Math.round((share / arms.reduce((sum, arm) => sum + arm.share, 0)) * 10_000) / 100} %`
 
 /** Why a deployment is skipped, in words. */
 const availabilityText = ({ capability, context_window, limit, retry_after_ms, tokens, type }) => {
