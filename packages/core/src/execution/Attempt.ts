@@ -26,6 +26,7 @@ import * as Acceptance from "../policy/Acceptance.ts"
 import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
+import type { AttemptType } from "../receipt/Receipt.ts"
 import type { AttemptTrace } from "../telemetry/CallTrace.ts"
 import * as Wildcard from "../route/Wildcard.ts"
 import * as MaxCost from "../spend/MaxCost.ts"
@@ -45,6 +46,8 @@ export interface Context<Request extends AnyRequest = AnyRequest> {
 export interface Options {
   /** Tries the deployment although its circuit is open, and records nothing there: see `Admission.admit`. */
   readonly bypassCircuit?: boolean
+  /** Whether it goes on after the text that a broken stream has delivered. */
+  readonly continues?: boolean
   /** In a race: whether this answer is the first. Called once; an answer that is not the first is dropped. */
   readonly claim?: (() => boolean) | undefined
   /** Runs once the attempt is admitted, before the provider is called. */
@@ -154,15 +157,17 @@ export const start = <Request extends AnyRequest>(
 const admit = <Request extends AnyRequest>(
   context: Context<Request>,
   leaf: Leaf,
-  { bypassCircuit = false, onAdmitted }: Options,
+  { bypassCircuit = false, continues = false, onAdmitted }: Options,
   spending: AttemptSpending | undefined,
 ): Effect.Effect<RunningAttempt<Request>, Rejected> =>
   Effect.mapEager(
     Admission.admit(context.stores, leaf.candidate, context.call, context.clock, bypassCircuit),
     (permit) => {
-      const running = new RunningAttempt(context, leaf, permit, spending)
+      const { recorder } = context
       onAdmitted?.()
-      running.span = context.recorder.attemptStarted(leaf.candidate, running.request, bypassCircuit)
+      const type = recorder.nextType(bypassCircuit ? "probe" : continues ? "continuation" : undefined)
+      const running = new RunningAttempt(context, leaf, permit, spending, type)
+      running.span = recorder.attemptStarted(leaf.candidate, running.request, type)
       return running
     },
   )
@@ -174,16 +179,25 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   readonly permit: Admission.Permit
   readonly #spending: AttemptSpending | undefined
   readonly request: Request
+  readonly type: AttemptType
   /** Milliseconds of the clock. */
   readonly startedAt: number
+  #firstTokenMillis: number | undefined = undefined
   /** If the call is sampled. */
   span: AttemptTrace | undefined = undefined
 
-  constructor(context: Context<Request>, leaf: Leaf, permit: Admission.Permit, spending: AttemptSpending | undefined) {
+  constructor(
+    context: Context<Request>,
+    leaf: Leaf,
+    permit: Admission.Permit,
+    spending: AttemptSpending | undefined,
+    type: AttemptType,
+  ) {
     this.context = context
     this.leaf = leaf
     this.permit = permit
     this.#spending = spending
+    this.type = type
     this.request = requestFor(context.call.request, context.recorder.receipt.route, leaf)
     this.startedAt = context.clock.currentTimeMillisUnsafe()
   }
@@ -201,8 +215,9 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   firstOutput(held: ReadonlyArray<Chat.Frame>): void {
     const { health, name } = this.leaf.candidate
     const now = this.context.clock.currentTimeMillisUnsafe()
-    health.recordFirstToken(now - this.startedAt)
-    this.span?.firstOutput(held, now - this.startedAt)
+    const millis = (this.#firstTokenMillis = now - this.startedAt)
+    health.recordFirstToken(millis)
+    this.span?.firstOutput(held, millis)
     this.context.recorder.firstOutput(name, now, this.startedAt)
   }
 
@@ -222,6 +237,9 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const counted = complete ?? UsageEstimate.of({ call: this.context.call, deployment, exit, millis, output, usage })
     const attempt = this.context.recorder.attemptEnded({
       deployment: name,
+      type: this.type,
+      startedAt: this.startedAt,
+      firstTokenMillis: this.#firstTokenMillis,
       model: this.request.model,
       price: deployment.price ?? deployment.priceOf?.(this.request.model),
       millis,

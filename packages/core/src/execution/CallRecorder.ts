@@ -3,6 +3,7 @@
  * call's trace if it has one.
  */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type { Candidate } from "../deployment/Candidate.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
@@ -13,15 +14,18 @@ import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { Attempt, Outcome, Receipt } from "../receipt/Receipt.ts"
+import type { Attempt, AttemptType, Outcome, Receipt } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
 import { RouterError } from "./RouterError.ts"
 
-/** How an attempt ended. `millis` runs from its admission. `model` is the vendor's id. */
+/** How an attempt ended. Times run from its admission, at `startedAt`. `model` is the vendor's id. */
 export interface EndedAttempt {
   readonly deployment: string
+  readonly type: AttemptType
+  readonly startedAt: number
+  readonly firstTokenMillis: number | undefined
   readonly model: string
   readonly price: Price | undefined
   readonly millis: number
@@ -37,6 +41,8 @@ export class CallRecorder {
   readonly trace: CallTrace | undefined
   /** How the last attempt ended; a cache hit counts as a success. */
   #lastOutcome: Outcome | undefined = undefined
+  /** Why the next attempt is made, if it is not the first: a retry, unless the call has gone on to another deployment. */
+  #nextType: AttemptType = "initial"
 
   constructor(receipt: ReceiptBuilder, bus: EventBus, trace: CallTrace | undefined) {
     this.#receipt = receipt
@@ -49,10 +55,17 @@ export class CallRecorder {
     return this.#receipt
   }
 
-  /** Gives the attempt's span, if the call is traced. `isProbe`: its circuit is open. */
-  attemptStarted(candidate: Candidate, request: AnyRequest, isProbe: boolean): AttemptTrace | undefined {
+  /** The type of the attempt that starts next. */
+  nextType(known: "probe" | "continuation" | undefined): AttemptType {
+    const type = known ?? this.#nextType
+    this.#nextType = "retry"
+    return type
+  }
+
+  /** Gives the attempt's span, if the call is traced. */
+  attemptStarted(candidate: Candidate, request: AnyRequest, type: AttemptType): AttemptTrace | undefined {
     const { id: call, route } = this.#receipt
-    const span = this.trace?.attempt(candidate, request, isProbe)
+    const span = this.trace?.attempt(candidate, request, type)
     this.#bus.publish({ _tag: "AttemptStarted", call, route, deployment: candidate.name, model: request.model })
     return span
   }
@@ -102,6 +115,7 @@ export class CallRecorder {
     const { id: call, route } = this.#receipt
     const reason = last.error.reason._tag
     const [before, after] = [nameOf(last.step), nameOf(to)]
+    this.#nextType = "fallback"
     this.trace?.failover(before, after, reason)
     this.#bus.publish({ _tag: "Failover", call, route, from: before, to: after, reason })
   }
@@ -110,6 +124,7 @@ export class CallRecorder {
   hedged(from: Step, to: Step): void {
     const { id: call, route } = this.#receipt
     const [slow, hedge] = [nameOf(from), nameOf(to)]
+    this.#nextType = "hedge"
     this.trace?.hedged(slow, hedge)
     this.#bus.publish({ _tag: "Hedged", call, route, from: slow, to: hedge })
   }
@@ -169,19 +184,19 @@ const kindOf = (exit: Exit.Exit<unknown, unknown> | undefined): Kind | undefined
 
 /** An attempt that neither succeeded nor failed was cancelled. */
 const attemptOf = (ended: EndedAttempt, startedAt: number): Attempt => {
-  const { deployment, exit, millis, model } = ended
-  if (Exit.isSuccess(exit)) return { deployment, model, outcome: "success", millis, ...usageAndCost(ended, startedAt) }
+  const { deployment, exit, firstTokenMillis, millis, model, startedAt: at, type } = ended
+  const begun = { deployment, model, type, startedAt: at, firstTokenMillis }
+  if (Exit.isSuccess(exit)) return { ...begun, outcome: "success", millis, ...usageAndCost(ended, startedAt) }
   const error = Cause.findErrorOption(exit.cause)
-  if (error._tag === "None")
-    return { deployment, model, outcome: "cancelled", millis, ...usageAndCost(ended, startedAt) }
-  const { message, reason, status } = error.value
+  if (error._tag === "None") return { ...begun, outcome: "cancelled", millis, ...usageAndCost(ended, startedAt) }
+  const { message, reason, retryAfter, status } = error.value
   return {
-    deployment,
-    model,
+    ...begun,
     outcome: "failure",
     millis,
     reason: reason._tag,
     status,
+    retryAfter: retryAfter === undefined ? undefined : Duration.toMillis(retryAfter),
     message,
     ...usageAndCost(ended, startedAt),
   }
@@ -206,6 +221,8 @@ export const makeOpen = (
   let calls = 0
   return (route, call, trace) => {
     const receipt = new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, call, trace?.span)
+    // Now, while the request is at hand: it is not kept until the call ends.
+    if (bus.wantsNeeds(receipt.id)) receipt.needs = call.needs
     return new CallRecorder(receipt, bus, trace)
   }
 }

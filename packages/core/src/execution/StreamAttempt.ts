@@ -53,10 +53,10 @@ export const start = (
 ): Effect.Effect<StartedStream, Attempt.Failure> => {
   const { transform } = options
   const own = transform === undefined ? context : { ...context, call: transform.call }
+  const given = transform === undefined ? options : { ...options, continues: true }
   return Effect.contextWith((services: Context.Context<never>) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMapEager(Attempt.start(own, leaf, options), (running) => {
-        if (transform !== undefined) running.span?.continues()
+      Effect.flatMapEager(Attempt.start(own, leaf, given), (running) => {
         const attempt = new StreamAttempt(running, scope, transform, services)
         return Effect.matchCauseEffect(
           Effect.flatMap(attempt.settleOnClose(), () => restore(running.traced(attempt.open()))),

@@ -52,6 +52,14 @@ export interface CallOptions {
 
 const noOptions: CallOptions = {}
 
+/** What a call needs of a model. Tokens are estimated by length. */
+export interface Needs {
+  readonly requires: ReadonlySet<Capability>
+  readonly inputTokens: number
+  /** The maximum output tokens that the request asks for; 0 if it sets none. */
+  readonly maxOutputTokens: number
+}
+
 /**
  * A call in the engine. `requires` and the token counts are computed on first use: a call to deployments without limits or a
  * known context window never computes them.
@@ -83,6 +91,12 @@ export class Call<Request extends AnyRequest = AnyRequest> {
 
   get requires(): ReadonlySet<Capability> {
     return (this.#estimate ??= estimate(this.request)).requires
+  }
+
+  /** Apart from the request, of which it keeps nothing. */
+  get needs(): Needs {
+    const { inputTokens, outputTokens: maxOutputTokens, requires } = (this.#estimate ??= estimate(this.request))
+    return { requires, inputTokens, maxOutputTokens }
   }
 
   /** Input tokens, estimated by length. */

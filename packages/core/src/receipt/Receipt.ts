@@ -2,22 +2,35 @@
  * The receipt of a call: every attempt with its outcome, duration, usage and cost, and every deployment that was skipped. It
  * is built while the call runs, and finished once, when the call ends, also for a stream that is interrupted.
  */
-import type { Call, Operation } from "../model/Call.ts"
+import type { Call, Needs, Operation } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type { Kind } from "../model/ErrorKind.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 
+/**
+ * Why an attempt is made. A `probe` is sent to a deployment whose circuit is open, because all others were skipped; a
+ * `continuation` goes on after the text that a broken stream has delivered.
+ */
+export type AttemptType = "initial" | "retry" | "fallback" | "hedge" | "probe" | "continuation"
+
 /** One attempt at one deployment. `millis` is the time from its admission to its end. */
 export interface Attempt {
   readonly deployment: string
+  readonly type: AttemptType
+  /** When it was admitted, in clock milliseconds. */
+  readonly startedAt: number
   /** The vendor's model id. */
   readonly model: string
   readonly outcome: Outcome
   readonly millis: number
   readonly reason?: ReasonTag | undefined
   readonly status?: number | undefined
+  /** The provider's Retry-After, in milliseconds, if it sent one. */
+  readonly retryAfter?: number | undefined
   readonly message?: string | undefined
+  /** Of a stream: the time from its admission to its first output, in milliseconds. */
+  readonly firstTokenMillis?: number | undefined
   readonly usage?: Chat.Usage | undefined
   /** Whether `usage` is estimated: the provider was called, and did not report it, or not all of it. */
   readonly estimated?: true | undefined
@@ -58,6 +71,8 @@ export interface Receipt {
   readonly protocol: string | undefined
   readonly operation: Operation
   readonly streaming: boolean
+  /** What the call needs of a model, if a subscriber asked for it: see `EventBus`. */
+  readonly needs: Needs | undefined
   /** The ids of the call's trace and span, in hexadecimal, if its fibre has a tracer. */
   readonly traceId: string | undefined
   readonly spanId: string | undefined
@@ -102,6 +117,7 @@ export class ReceiptBuilder implements Receipt {
   readonly traceId: string | undefined
   readonly spanId: string | undefined
   readonly startedAt: number
+  needs: Needs | undefined = undefined
   readonly attempts: Array<Attempt> = []
   readonly skipped: Array<Skipped> = []
   deployment: string | undefined = undefined

@@ -46,9 +46,14 @@ export interface EventBus {
   readonly publish: (event: RouteEvent) => void
   /**
    * Calls `listener` with every event, in the fibre that publishes it, until the scope closes. `listener` must be fast and
-   * must not throw: for more work, use `stream`.
+   * must not throw: for more work, use `stream`. `needsOf` says of which calls, by their ids, the receipt has its `needs`.
    */
-  readonly subscribe: (listener: (event: RouteEvent) => void) => Effect.Effect<void, never, Scope.Scope>
+  readonly subscribe: (
+    listener: (event: RouteEvent) => void,
+    needsOf?: (call: string) => boolean,
+  ) => Effect.Effect<void, never, Scope.Scope>
+  /** Whether a subscriber asks for the needs of this call. */
+  readonly wantsNeeds: (call: string) => boolean
   /** All events from the subscription on, buffered. When the buffer is full, the oldest are dropped. */
   readonly stream: Stream.Stream<RouteEvent>
 }
@@ -58,12 +63,25 @@ const capacity = 4096
 
 export const makeEventBus = (): EventBus => {
   const listeners = new Set<(event: RouteEvent) => void>()
-  const subscribe: EventBus["subscribe"] = (listener) =>
+  const choices = new Set<(call: string) => boolean>()
+  const subscribe: EventBus["subscribe"] = (listener, needsOf) =>
     Effect.acquireRelease(
-      Effect.sync(() => void listeners.add(listener)),
-      () => Effect.sync(() => void listeners.delete(listener)),
+      Effect.sync(() => {
+        listeners.add(listener)
+        if (needsOf !== undefined) choices.add(needsOf)
+      }),
+      () =>
+        Effect.sync(() => {
+          listeners.delete(listener)
+          if (needsOf !== undefined) choices.delete(needsOf)
+        }),
     )
   return {
+    wantsNeeds: (call) => {
+      if (choices.size === 0) return false
+      for (const wants of choices) if (wants(call)) return true
+      return false
+    },
     publish: (event) => {
       for (const listener of listeners) listener(event)
     },

@@ -20,16 +20,10 @@ import type * as Embedding from "../model/Embedding.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import { snakeCase } from "../model/SnakeCase.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
-import type { Attempt, Receipt } from "../receipt/Receipt.ts"
+import type { Attempt, AttemptType, Receipt } from "../receipt/Receipt.ts"
 import * as GenAi from "./GenAi.ts"
 import * as MessageContent from "./MessageContent.ts"
 import { CaptureContent, PropagatedSpan } from "./Telemetry.ts"
-
-/**
- * Why an attempt is made: `understudy.attempt.type`. A `probe` is sent to a deployment whose circuit is open, because all
- * others were skipped; a `continuation` goes on after the text that a broken stream has delivered.
- */
-export type AttemptType = "initial" | "retry" | "fallback" | "hedge" | "probe" | "continuation"
 
 /** The trace of a call in this context; `undefined` if its fibre has no tracer. */
 export const begin = (
@@ -128,8 +122,6 @@ export class CallTrace {
   readonly #recording: Recording | undefined
   /** Whether the fibre of the call hands on `span` already. */
   readonly #isPropagated: boolean
-  /** The type of the next attempt. */
-  #next: AttemptType = "initial"
   #attempts = 0
 
   constructor(span: Tracer.AnySpan, recording: Recording | undefined, isPropagated = false) {
@@ -149,13 +141,10 @@ export class CallTrace {
   }
 
   /** The span of an attempt that starts now. */
-  attempt(candidate: Candidate, request: AnyRequest, isProbe: boolean): AttemptTrace | undefined {
+  attempt(candidate: Candidate, request: AnyRequest, type: AttemptType): AttemptTrace | undefined {
     const recording = this.#recording
     if (recording === undefined) return undefined
-    const number = ++this.#attempts
-    const type = isProbe ? "probe" : number > 1 && this.#next === "initial" ? "retry" : this.#next
-    this.#next = "initial"
-    return attemptTrace(recording, candidate, request, type, number)
+    return attemptTrace(recording, candidate, request, type, ++this.#attempts)
   }
 
   /** The record's receipt: how the call is found in logs, and who made it. */
@@ -182,7 +171,6 @@ export class CallTrace {
   }
 
   failover(from: string, to: string, reason: ReasonTag): void {
-    this.#next = "fallback"
     this.#event("understudy.failover", {
       "understudy.failover.from": from,
       "understudy.failover.to": to,
@@ -191,7 +179,6 @@ export class CallTrace {
   }
 
   hedged(from: string, to: string): void {
-    this.#next = "hedge"
     this.#event("understudy.hedge", { "understudy.hedge.from": from, "understudy.hedge.to": to })
   }
 
@@ -291,11 +278,6 @@ export class AttemptTrace {
   /** Runs the call of the provider with this span as the parent of others, and as the one that it hands on. */
   around<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return within(this.#span, self)
-  }
-
-  /** It goes on after the text that a broken stream has delivered. */
-  continues(): void {
-    this.#set("understudy.attempt.type", "continuation")
   }
 
   /** A complete response. */

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Deployment from "@understudy/core/Deployment"
+import type { Receipt } from "@understudy/core/Receipt"
 import * as Route from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
 import * as Testing from "@understudy/core/Testing"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
@@ -130,5 +133,99 @@ describe("CallRecorder", () => {
       const { receipt } = yield* router.chat({ model: "vendor/large", messages }, { protocol: "messages" })
       assert.deepStrictEqual([receipt.route, receipt.model, receipt.protocol], ["vendor/*", "vendor/large", "messages"])
     }).pipe(Effect.provide(Router.layer({ deployments: { "vendor/*": deployment(healthy()) } }))),
+  )
+
+  it.effect(
+    "records when each attempt starts, why it is made, its first output and the Retry-After of its failure",
+    () =>
+      Effect.gen(function* () {
+        const router = yield* Router.Router
+        const ended = yield* Deferred.make<Receipt>()
+        yield* router.subscribe((event) => {
+          if (event._tag === "CallEnded") Deferred.doneUnsafe(ended, Effect.succeed(event.receipt))
+        })
+        yield* TestClock.setTime(1000)
+        yield* Effect.forkChild(Stream.runDrain(Router.stream(request)), { startImmediately: true })
+        yield* TestClock.adjust("10 seconds")
+        const { attempts, startedAt } = yield* Deferred.await(ended)
+        const shown = attempts.map(({ deployment, firstTokenMillis, millis, retryAfter, startedAt: at, type }) => {
+          return { deployment, type, after: at - startedAt, millis, firstTokenMillis, retryAfter }
+        })
+        assert.deepStrictEqual(shown, [
+          { deployment: "first", type: "initial", after: 0, millis: 300, firstTokenMillis: undefined, retryAfter: 700 },
+          {
+            deployment: "first",
+            type: "retry",
+            after: 1000,
+            millis: 300,
+            firstTokenMillis: undefined,
+            retryAfter: 9000,
+          },
+          {
+            deployment: "second",
+            type: "fallback",
+            after: 1300,
+            millis: 250,
+            firstTokenMillis: 250,
+            retryAfter: undefined,
+          },
+          {
+            deployment: "last",
+            type: "continuation",
+            after: 1550,
+            millis: 400,
+            firstTokenMillis: 400,
+            retryAfter: undefined,
+          },
+        ])
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          Router.layer({
+            deployments: {
+              first: Deployment.make({
+                model: "m",
+                retry: { times: 2 },
+                provider: Testing.script([
+                  Testing.fail({ _tag: "Overloaded", retryAfter: Duration.millis(700) }, { after: "300 millis" }),
+                  Testing.fail({ _tag: "Overloaded", retryAfter: Duration.seconds(9) }, { after: "300 millis" }),
+                ]).layer,
+              }),
+              second: deployment(
+                Testing.script([Testing.fail({ _tag: "Network" }, { after: "250 millis", output: "Once upon" })]),
+              ),
+              last: deployment(Testing.script([Testing.reply("Once upon a time", { after: "400 millis" })])),
+            },
+            routes: { route: Route.fallback("first", "second", "last").pipe(Route.stream({ protect: "continue" })) },
+          }),
+        ),
+      ),
+  )
+
+  it.effect("records what a call needs if a subscriber asks for it", () =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      const known: Chat.Request = {
+        ...request,
+        tools: [{ name: "look", parameters: {} }],
+        sampling: { maxTokens: 50 },
+      }
+      const { receipt: before } = yield* router.chat(known)
+      assert.isUndefined(before.needs)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* router.subscribe(
+            () => undefined,
+            (call) => call.endsWith("-2"),
+          )
+          const [{ receipt: second }, { receipt: third }] = [yield* router.chat(known), yield* router.chat(known)]
+          assert.deepStrictEqual([...(second.needs?.requires ?? [])], ["tools"])
+          assert.strictEqual(second.needs?.maxOutputTokens, 50)
+          assert.isAbove(second.needs?.inputTokens ?? 0, 1)
+          assert.isUndefined(third.needs)
+        }),
+      )
+      assert.isUndefined((yield* router.chat(known)).receipt.needs)
+    }).pipe(Effect.provide(Router.layer({ deployments: { route: deployment(healthy()) } }))),
   )
 })

@@ -53,7 +53,7 @@ describe("x-understudy-cost", () => {
     }).pipe(Effect.scoped),
   )
 
-  const attempt = { deployment: "a", model: "m", outcome: "success", millis: 1 } as const
+  const attempt = { deployment: "a", model: "m", type: "initial", startedAt: 0, outcome: "success", millis: 1 } as const
   const receiptOf = (cost: number | undefined) => ({
     id: "1",
     route: "assistant",
@@ -67,6 +67,7 @@ describe("x-understudy-cost", () => {
     traceId: undefined,
     spanId: undefined,
     startedAt: 0,
+    needs: undefined,
     deployment: "a",
     split: undefined,
     attempts: [{ ...attempt, usage: { inputTokens: 1, outputTokens: 1 }, cost }],

@@ -21,6 +21,7 @@ const entry = (id: string): Rows.Entry =>
       operation: "chat",
       streaming: false,
       startedAt: 0,
+      needs: undefined,
       deployment: undefined,
       split: undefined,
       attempts: [],

@@ -15,6 +15,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   traceId: undefined,
   spanId: undefined,
   startedAt: 0,
+  needs: undefined,
   deployment: undefined,
   split: undefined,
   attempts,
@@ -30,6 +31,8 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
 const attempt = (reason: Attempt["reason"], message: string): Attempt => ({
   deployment: "primary",
   model: "m",
+  type: "initial",
+  startedAt: 0,
   outcome: "failure",
   millis: 4,
   reason,
@@ -59,6 +62,8 @@ describe("CallLog", () => {
         {
           deployment: "backup",
           model: "b",
+          type: "fallback",
+          startedAt: 4,
           outcome: "success",
           millis: 5,
           usage: { inputTokens: 3, outputTokens: 4 },

@@ -74,6 +74,8 @@ describe("DeploymentTraffic", () => {
       {
         deployment: "primary",
         model: "m",
+        type: "initial",
+        startedAt: now - 5,
         millis: 5,
         outcome: reason === undefined ? "success" : "failure",
         reason,

@@ -29,6 +29,7 @@ const receipt: Receipt = {
   operation: "chat",
   streaming: false,
   startedAt: 0,
+  needs: undefined,
   deployment: "only",
   split: undefined,
   attempts: [],
