@@ -1,4 +1,4 @@
-/** A deployment that ignores the JSON schema of a request: its answer is a failed attempt, and the next one answers. */
+/** Answers that are not accepted, for their JSON schema or for a check of the application: the next deployment answers. */
 import { Chat, Deployment, Route, Router } from "@understudy/core"
 import * as Simulated from "@understudy/providers/simulated"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,16 @@ const RouterLive = Router.layer({
     }),
     careful: Deployment.make({ model: "any", provider: Simulated.layer({ name: "careful" }) }),
   },
-  routes: { extract: Route.fallback("careless", "careful").pipe(Route.accept("schema")) },
+  routes: {
+    extract: Route.fallback("careless", "careful").pipe(Route.accept("schema")),
+    essay: Route.fallback("careless", "careful").pipe(
+      Route.accept({
+        length: { max: 2000 },
+        refusal: { startsWith: ["I cannot", "I'm sorry, but"] },
+        predicate: { name: "is sure", test: (response) => !Chat.text(response).includes("I think") },
+      }),
+    ),
+  },
 })
 
 const schema = {
@@ -32,6 +41,11 @@ const program = Effect.gen(function* () {
     console.log(`${deployment}: ${message ?? outcome}`)
   }
   console.log(Chat.text(response))
+
+  const essay = yield* chat({ model: "essay", messages: [Chat.user("When does the museum open?")] })
+  for (const { deployment, message, outcome } of essay.receipt.attempts) {
+    console.log(`${deployment}: ${message ?? outcome}`)
+  }
 })
 
 await Effect.runPromise(Effect.provide(program, RouterLive))

@@ -224,6 +224,7 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^careless: the response is not JSON$/m)
     assert.match(printed, /^careful: success$/m)
     assert.match(printed, /^\{"opens":\d+,"closed":(true|false)\}$/m)
+    assert.match(printed, /^careless: the response fails "is sure"$/m)
   })
 
   it("tells which models are asked for in place of the originals'", () => {

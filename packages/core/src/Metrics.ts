@@ -187,7 +187,14 @@ const routeSeries = (route: string) => ({
 })
 
 /** Errors that are not the request's own. */
-const outages: ReadonlyArray<Kind> = ["RateLimited", "Timeout", "Unavailable", "Upstream", "StreamInterrupted"]
+const outages: ReadonlyArray<Kind> = [
+  "RateLimited",
+  "Timeout",
+  "Unavailable",
+  "NotAccepted",
+  "Upstream",
+  "StreamInterrupted",
+]
 
 /** The series that a route has before its first call. */
 const initialOfRoute = (route: string): ReadonlyArray<Series> => [

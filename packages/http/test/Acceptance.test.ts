@@ -92,7 +92,11 @@ const knows = (vendor: Vendor, way: string): boolean => !(vendor === "openai" &&
 const post = (url: string, body: object) =>
   Effect.promise(() =>
     fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }).then(
-      async (answer) => ({ status: answer.status, text: await answer.text() }),
+      async (answer) => ({
+        status: answer.status,
+        retry: answer.headers.get("x-should-retry"),
+        text: await answer.text(),
+      }),
     ),
   )
 
@@ -106,7 +110,7 @@ const asked = Effect.fnUntraced(function* (
 ) {
   const { upstream, url } = yield* TestGateway.make({
     vendor,
-    route: Route.fallback("primary", "backup").pipe(Route.accept("schema")),
+    route: Route.fallback("primary", "backup").pipe(Route.accept("schema"), Route.stream({ protect: "full" })),
     primary: { model: vendor === "bedrock" ? "anthropic.claude-sonnet-4-5-v1:0" : "primary" },
   })
   yield* upstream.script(vendor === "bedrock" ? "anthropic.claude-sonnet-4-5-v1:0" : "primary", [scripts.primary])
@@ -120,6 +124,30 @@ const asked = Effect.fnUntraced(function* (
 
 for (const [name, dialect] of Object.entries(dialects)) {
   describe(name, () => {
+    for (const stream of [false, true]) {
+      it.live(
+        `an error names the check that all answers missed, ${stream ? "streamed" : "whole"}, and that no retry helps`,
+        () =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const { url } = yield* TestGateway.make({
+                vendor: "openai",
+                route: Route.fallback("primary", "backup").pipe(
+                  Route.accept({ length: { min: 10_000 } }),
+                  Route.stream({ protect: "full" }),
+                ),
+              })
+              const { retry, status, text } = yield* post(url + dialect.path(stream), {
+                ...dialect.body,
+                ...(stream && !dialect.path(true).includes("v1beta") ? { stream } : undefined),
+              })
+              assert.deepStrictEqual([status, retry], [502, "false"], text)
+              assert.include(text, "the response is shorter than 10000 characters")
+            }),
+          ),
+      )
+    }
+
     for (const stream of [false, true]) {
       for (const [way, wish] of Object.entries(dialect.forced)) {
         it.live(

@@ -182,7 +182,11 @@ const row = (again: boolean, next: FailureAction["fallback"], circuit: FailureAc
 
 const invalid = "invalid_request_error"
 
-const table: Record<ReasonTag, { readonly judgement: FailureAction; readonly sent: ReadonlyArray<Sent> }> = {
+/** What vendors send. A response that is not accepted is the engine's own finding. */
+const table: Record<
+  Exclude<ReasonTag, "NotAccepted">,
+  { readonly judgement: FailureAction; readonly sent: ReadonlyArray<Sent> }
+> = {
   RateLimited: {
     judgement: row(true, "next", "cooldown"),
     sent: [

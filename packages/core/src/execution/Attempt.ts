@@ -100,17 +100,18 @@ export const complete = <Request extends AnyRequest, A extends Response>(
       const { name, provider } = leaf.candidate
       const { attempt } = Candidate.limits(leaf.candidate, leaf.policies, context.call)
       const limit = Timeout.earliest("attempt", attempt, context.deadline, running.startedAt)
-      const check = Acceptance.of(context.call.request, leaf.accept)
+      const checks = Acceptance.of(context.call.request, leaf.accept)
       let rejected: Chat.Usage | undefined
       const response = Defect.contain(name, () => {
         const invoked = invoke(provider, running.request)
-        if (check === undefined) return invoked
-        return Effect.flatMap(invoked, (response) => {
-          const fault = Acceptance.checkResponse(check, response)
-          if (fault === undefined) return Effect.succeed(response)
-          rejected = response.usage
-          return Effect.fail(fault)
-        })
+        if (checks === undefined) return invoked
+        return Effect.flatMap(invoked, (response) =>
+          Effect.flatMap(Acceptance.checkResponse(checks, response), (fault) => {
+            if (fault === undefined) return Effect.succeed(response)
+            rejected = response.usage
+            return Effect.fail(fault)
+          }),
+        )
       })
       return Effect.matchCauseEffect(restore(running.traced(Timeout.withTimeout(response, limit))), {
         onSuccess: (response) => {

@@ -26,7 +26,7 @@ export class RouterError extends Data.TaggedError("RouterError")<{
   readonly param?: string | undefined
   /** Milliseconds until another call is worthwhile, if known. */
   readonly retryAfter?: number | undefined
-  /** Whether no wait helps: each deployment lacks a valid credential, quota or the model. */
+  /** Whether no wait helps: each deployment lacks a valid credential, quota or the model, or had no response that is accepted. */
   readonly permanent?: boolean | undefined
 }> {}
 
@@ -78,6 +78,8 @@ export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, re
     cause,
     param:
       kind === "ModelNotFound" ? "model" : cause?.reason._tag === "InvalidRequest" ? cause.reason.param : undefined,
+    // Every deployment has been asked: another call would pay for the same responses.
+    ...(kind === "NotAccepted" ? { permanent: true } : undefined),
     ...(temporary.has(kind) ? wait(RetryAfter.minRetryAfter(failures)) : undefined),
   })
 }
@@ -139,6 +141,8 @@ const kindOf = (failure: FailedStep): Kind | undefined => {
       return "Unavailable"
     case "Timeout":
       return "Timeout"
+    case "NotAccepted":
+      return "NotAccepted"
     case "Unsupported":
       return undefined
     default:

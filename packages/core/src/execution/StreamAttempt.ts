@@ -124,9 +124,10 @@ class StreamAttempt {
   /** Opens the upstream, and reads until the first output or until the route's check of answers is passed. */
   open(): Effect.Effect<Opened, ProviderError> {
     const { context, leaf } = this.#running
-    const check = Acceptance.of(context.call.request, leaf.accept)
+    const accept = Acceptance.checksStreams(leaf.policies.stream.protect) ? leaf.accept : undefined
+    const checks = Acceptance.of(context.call.request, accept)
     const opened = this.#untilFirstOutput()
-    return check === undefined ? opened : Effect.flatMap(opened, (opened) => this.#checked(opened, check))
+    return checks === undefined ? opened : Effect.flatMap(opened, (opened) => this.#checked(opened, checks))
   }
 
   #untilFirstOutput(): Effect.Effect<Opened, ProviderError> {
@@ -147,9 +148,9 @@ class StreamAttempt {
     return Timeout.withTimeout(opened, Timeout.earliest("first-token", firstToken, context.deadline, startedAt))
   }
 
-  #checked({ held, pull }: Opened, check: Acceptance.Check): Effect.Effect<Opened, ProviderError> {
+  #checked({ held, pull }: Opened, checks: Acceptance.Checks): Effect.Effect<Opened, ProviderError> {
     const { candidate, policies } = this.#running.leaf
-    const limits = { bytes: policies.stream.buffer, check, choices: this.#choices }
+    const limits = { bytes: policies.stream.buffer, checks, choices: this.#choices }
     const checked = Defect.contain(candidate.name, () =>
       StreamStart.accepted(pull, held, this.#state, this.#watch(), limits),
     )

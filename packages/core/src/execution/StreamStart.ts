@@ -9,7 +9,8 @@ import * as Effect from "effect/Effect"
 import type * as Pull from "effect/Pull"
 import * as Chat from "../model/Chat.ts"
 import { ProviderError } from "../model/ProviderError.ts"
-import type { Check, PartialAnswer } from "../policy/Acceptance.ts"
+import { StreamedResponse } from "../model/StreamedResponse.ts"
+import type { Checks, PartialAnswer } from "../policy/Acceptance.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
@@ -119,7 +120,11 @@ export const accepted = (
   first: Chunk,
   state: StreamState,
   watchdog: Watchdog,
-  { bytes, check, choices }: { readonly bytes: number; readonly check: Check; readonly choices: number },
+  {
+    bytes,
+    checks: { check, test },
+    choices,
+  }: { readonly bytes: number; readonly checks: Checks; readonly choices: number },
 ): Effect.Effect<Chunk, ProviderError> => {
   const held: Arr.NonEmptyArray<Chat.Frame> = [...first]
   // A caller may ask for any number of answers: only those that have arrived are kept.
@@ -142,7 +147,7 @@ export const accepted = (
       if (result === "undecided") undecided = true
       else if (result !== "accepted") return Effect.fail(result)
     }
-    if (!undecided) return Effect.succeed(held)
+    if (!undecided) return test === undefined ? Effect.succeed(held) : tested(held, test)
     return size > bytes ? Effect.fail(tooLarge(bytes)) : more
   }
   const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
@@ -152,6 +157,14 @@ export const accepted = (
     }),
   )
   return checked(first)
+}
+
+const tested = (held: Chunk, test: NonNullable<Checks["test"]>): Effect.Effect<Chunk, ProviderError> => {
+  const streamed = new StreamedResponse()
+  streamed.take(held)
+  return Effect.flatMap(test(streamed.toResponse()), (fault) =>
+    fault === undefined ? Effect.succeed(held) : Effect.fail(fault),
+  )
 }
 
 const choiceOf = (part: Chat.Part): number => ("choice" in part ? (part.choice ?? 0) : 0)

@@ -56,7 +56,11 @@ const isCharged = (exit: Exit.Exit<unknown, ProviderError>, output: Output | und
   if (error._tag === "None") return true
   const { reason, status } = error.value
   if (status !== undefined) return false
-  return reason._tag === "Malformed" || (reason._tag === "Timeout" && reason.phase !== "connect")
+  return (
+    reason._tag === "Malformed" ||
+    reason._tag === "NotAccepted" ||
+    (reason._tag === "Timeout" && reason.phase !== "connect")
+  )
 }
 
 /** The output of a complete response. */

@@ -10,9 +10,10 @@ import type { UnsupportedParams } from "../model/Chat.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { PlanSkip, Rejection } from "../model/SkipReason.ts"
 import { meaning } from "../model/SkipReason.ts"
-import type { Accept, Limits, Protect, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
 import type { SplitBy } from "../route/Split.ts"
 import * as Split from "../route/Split.ts"
+import * as Acceptance from "../policy/Acceptance.ts"
+import type { AcceptPolicy, Limits, Protect, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
 import type { Strategy } from "../route/Strategy.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -96,8 +97,8 @@ export interface Policies {
   readonly retry: ResolvedRetryPolicy
   /** `any`: falls back after every error, `InvalidRequest` included. */
   readonly fallbackOn: "any" | undefined
-  /** `schema`: a response that does not match its JSON schema is a failed attempt. */
-  readonly accept?: Accept | undefined
+  /** What a response must be: one that misses it is a failed attempt. */
+  readonly accept?: AcceptPolicy | undefined
   readonly timeout: { readonly firstToken: number; readonly idle: number; readonly attempt: number }
   /** What happens when a stream breaks after its first output: see `StreamPolicy`. */
   readonly protect: Protect
@@ -210,11 +211,14 @@ const policies = (
     // The default is the circuit's `max`, which the line before shows.
     ...(cooldown.max === circuit.max ? [] : [`cools down for at most ${time(cooldown.max)} before a call probes`]),
     ...(fallbackOn === undefined ? [] : ["falls back after any error"]),
-    ...(accept === undefined ? [] : ["a response that does not match its JSON schema is a failed attempt"]),
+    ...(accept === undefined ? [] : [accepts(accept, streaming, protect)]),
     ...(unsupportedParams === "skip" ? ["skipped if it does not support every parameter"] : []),
     ...(streaming && protect !== "preamble" ? [`stream protection: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
   ]
 }
+
+const accepts = (accept: AcceptPolicy, streaming: boolean, protect: Protect): string =>
+  `accepts only ${Acceptance.describe(accept).join(", ")}${streaming && !Acceptance.checksStreams(protect) ? "; not checked in streams, which only `protect: full` holds" : ""}`
 
 const time = (millis: number): string => Duration.format(Duration.millis(millis))

@@ -6,6 +6,7 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import type { Defaults } from "../policy/Policies.ts"
+import * as Acceptance from "../policy/Acceptance.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
@@ -104,6 +105,7 @@ const warningsOf = (all: Path, total: number): ReadonlyArray<string> => {
     ...unreachableInTime(chain, total),
     ...weakerFallbacks(tried),
     ...unanswerable(tried),
+    ...uncheckedStreams(tried),
     ...mixedEmbeddingModels(tried),
   ]
 }
@@ -205,10 +207,14 @@ const unanswerable = (tried: Leaves): ReadonlyArray<string> => {
   const [only, ...others] = new Map(tried.map((leaf) => [leaf.candidate.name, leaf])).values()
   return only?.accept === undefined || others.length > 0
     ? []
-    : [
-        `"${only.candidate.name}" is the only deployment, with accept: ${only.accept}: a response that does not match is an error`,
-      ]
+    : [`"${only.candidate.name}" is the only deployment, with \`accept\`: a response that misses it is an error`]
 }
+
+/** Streams that are not held are not checked. */
+const uncheckedStreams = (tried: Leaves): ReadonlyArray<string> =>
+  tried.some(({ accept, policies }) => accept !== undefined && !Acceptance.checksStreams(policies.stream.protect))
+    ? ["streams are not checked by `accept`: set `stream: { protect: full }` to hold and check them"]
+    : []
 
 /** Whether the deployment is for embeddings, by its capabilities or else by its model id. */
 const embeds = ({ capabilities, model }: Options): boolean => capabilities?.embeddings ?? embeddingModel.test(model)

@@ -10,6 +10,7 @@ import type { After } from "../policy/HedgePolicy.ts"
 import { isQuantile } from "../policy/HedgePolicy.ts"
 import type { Route } from "../route/Route.ts"
 import * as Split from "../route/Split.ts"
+import * as Acceptance from "../policy/Acceptance.ts"
 import type { Policies } from "../policy/Policies.ts"
 
 /** A part of the chart: its lines, and the ids of the nodes where a call enters and where it continues from. */
@@ -151,7 +152,7 @@ const policies = ({ accept, cache, fallbackOn, retry, sse, stream, timeout, unsu
     ...(cache === undefined ? [] : [`cache ${Duration.format(Duration.fromInputUnsafe(cache.ttl))}`]),
     ...(sse === undefined ? [] : [`sse.keepAlive ${Duration.format(Duration.fromInputUnsafe(sse.keepAlive))}`]),
     ...(fallbackOn === undefined ? [] : [`fallbackOn ${fallbackOn}`]),
-    ...(accept === undefined ? [] : [`accept ${accept}`]),
+    ...(accept === undefined ? [] : [`accept ${Acceptance.describe(accept).join(" and ")}`]),
     ...(unsupportedParams === undefined ? [] : [`unsupportedParams ${unsupportedParams}`]),
     ...(stream?.protect === undefined ? [] : [`protect ${stream.protect}`]),
     ...label("retry", retry),

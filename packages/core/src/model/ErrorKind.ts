@@ -12,6 +12,7 @@
  * - `BudgetExceeded`: a budget does not cover the call, or the attempts at any of its deployments.
  * - `Timeout`: every attempt timed out.
  * - `Unavailable`: every deployment is overloaded or has an open circuit, or this process cannot send requests.
+ * - `NotAccepted`: every attempt had a response, and none that the route accepts: see `Route.accept`.
  * - `Upstream`: anything else, such as a credential that a provider rejects, or one deployment overloaded and one cooling down.
  * - `StreamInterrupted`: a stream broke after its first output.
  */
@@ -25,5 +26,6 @@ export type Kind =
   | "BudgetExceeded"
   | "Timeout"
   | "Unavailable"
+  | "NotAccepted"
   | "Upstream"
   | "StreamInterrupted"

@@ -14,8 +14,8 @@ import * as Struct from "effect/Struct"
  * - `RateLimited`: too many requests or tokens; `retryAfter` if the provider sent it.
  * - `QuotaExhausted`, `Authentication`, `Permission`, `ModelNotFound`: the account's quota, the key, the permission or the
  *   model is missing, and a retry does not help.
- * - `Overloaded`, `ServerError`, `Network`, `Malformed`: a failure of the provider that may be temporary. `ignored`: a
- *   well-formed response without the required tool call, or that does not match its schema (see `Acceptance`).
+ * - `Overloaded`, `ServerError`, `Network`, `Malformed`: a failure of the provider that may be temporary.
+ * - `NotAccepted`: a complete response that misses a `check`: a forced tool, or one of the route's `accept`.
  * - `Timeout`: the timeout of that phase expired. `byCaller`: the caller's timeout, shorter than the route's.
  * - `LocalError`: this process lacks a resource, such as sockets or memory. No provider is at fault.
  * - `ContextWindowExceeded`, `ContentPolicy`, `InvalidRequest`: the request is at fault.
@@ -30,7 +30,8 @@ export type Reason =
   | { readonly _tag: "Overloaded"; readonly retryAfter?: Duration.Duration | undefined }
   | { readonly _tag: "ServerError"; readonly retryAfter?: Duration.Duration | undefined }
   | { readonly _tag: "Network" }
-  | { readonly _tag: "Malformed"; readonly ignored?: "tool" | "schema" | undefined }
+  | { readonly _tag: "Malformed" }
+  | { readonly _tag: "NotAccepted"; readonly check: "tool" | "schema" | "length" | "refusal" | "predicate" }
   | { readonly _tag: "Timeout"; readonly phase: TimeoutPhase; readonly byCaller?: boolean | undefined }
   | { readonly _tag: "LocalError" }
   | { readonly _tag: "ContextWindowExceeded" }
@@ -97,6 +98,8 @@ const table: Readonly<Record<ReasonTag, FailureAction>> = {
   ServerError: transient,
   Network: transient,
   Malformed: transient,
+  // A retry would miss again, and other requests are answered: neither a retry nor the circuit helps.
+  NotAccepted: unsupported,
   Timeout: timedOut,
   LocalError: unsupported,
   ContextWindowExceeded: contextExceeded,
@@ -116,8 +119,6 @@ export const opening: ReadonlyArray<ReasonTag> = reasonTags.filter((tag) => {
 
 /** The action after a failure: the one place where the consequences of a reason are decided. */
 export const actionFor = (reason: Reason): FailureAction => {
-  // A retry would be ignored again, and other requests are answered: neither a retry nor the circuit helps.
-  if (reason._tag === "Malformed" && reason.ignored !== undefined) return unsupported
   if (reason._tag !== "Timeout") return table[reason._tag]
   if (reason.phase === "total") return deadlineExceeded
   return reason.byCaller === true ? callerTimedOut : table.Timeout

@@ -1,10 +1,14 @@
 /**
- * Checks of responses. Some servers ignore a forced tool or a JSON schema without an error. A response without the forced
- * tool call is a failed attempt, and with `accept: schema` so is one that does not match its JSON schema.
+ * Checks of responses. A response that misses one is a failed attempt (`NotAccepted`), so that the next deployment is asked.
  *
- * A response with a refusal, or that ends by a content filter, a length limit or a pause, is accepted: it has ignored
- * nothing. Text that reaches a length limit is still not a forced tool call.
+ * Some servers ignore a forced tool without an error: the tool call is checked on every route. All other checks are those of
+ * a route's `accept`: of complete responses, and of streams that `protect: full` holds until they are complete.
+ *
+ * A response with a refusal, or that ends by a content filter, a length limit or a pause, misses only the check of refusals:
+ * it has ignored nothing. Text that reaches a length limit is still not a forced tool call. A response with a tool call is not
+ * the final one: its text is not checked.
  */
+import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { AnyRequest } from "../model/Call.ts"
@@ -13,11 +17,58 @@ import type * as Embedding from "../model/Embedding.ts"
 import * as JsonSchema from "../model/JsonSchema.ts"
 import * as Outline from "../model/Outline.ts"
 import { ProviderError } from "../model/ProviderError.ts"
+import type { Protect } from "./StreamPolicy.ts"
 
-/** What a route checks besides forced tools, which are checked on every route. */
-export type Accept = "schema"
+// ---------------------------------------------------------------------------------------------------------------------
+// The policy
+// ---------------------------------------------------------------------------------------------------------------------
 
-export const accepts = ["schema"] as const satisfies ReadonlyArray<Accept>
+/**
+ * What a response of a route must be. All that are set must hold.
+ *
+ * - `schema`: JSON that matches this JSON Schema; `request`: the schema of its request, if that has one.
+ * - `length`: the length of its text in characters.
+ * - `refusal`: `false` for no refusal: no refusal part, and not ended by the vendor's refusal or content filter. With
+ *   `startsWith`, nor a text that begins with one of these texts, in any case.
+ * - `predicate`: a test of the application's own.
+ */
+export interface AcceptPolicy {
+  readonly schema?: "request" | Readonly<Record<string, unknown>> | undefined
+  readonly length?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined
+  readonly refusal?: false | { readonly startsWith: ReadonlyArray<string> } | undefined
+  readonly predicate?: AcceptPredicate | undefined
+}
+
+/** A test of complete responses. `name` is in explanations and errors, after "the response fails". */
+export interface AcceptPredicate {
+  readonly name: string
+  readonly test: (response: Chat.Response, request: Chat.Request) => boolean | Effect.Effect<boolean>
+}
+
+/** A policy, or `schema`, which is short for `{ schema: "request" }`. */
+export type Accept = "schema" | AcceptPolicy
+
+export const resolve = (accept: Accept): AcceptPolicy => (accept === "schema" ? { schema: "request" } : accept)
+
+/** Whether `accept` checks streams: only those that are held until they are complete. */
+export const checksStreams = (protect: Protect): boolean => protect === "full"
+
+/** The checks of a policy, each a noun phrase, such as `20 to 4000 characters`. */
+export const describe = ({ length, predicate, refusal, schema }: AcceptPolicy): ReadonlyArray<string> => [
+  ...(schema === undefined ? [] : [schema === "request" ? "the JSON schema of its request" : "a JSON schema"]),
+  ...(length === undefined ? [] : [describeLength(length)]),
+  ...(refusal === undefined ? [] : ["no refusal"]),
+  ...(predicate === undefined ? [] : [predicate.name]),
+]
+
+const describeLength = ({ max, min }: NonNullable<AcceptPolicy["length"]>): string => {
+  if (min === undefined) return `at most ${max} characters`
+  return max === undefined ? `at least ${min} characters` : `${min} to ${max} characters`
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Checks
+// ---------------------------------------------------------------------------------------------------------------------
 
 /** A response so far: its first tool call, its text and its finish reason. */
 export interface PartialAnswer {
@@ -33,26 +84,72 @@ export interface PartialAnswer {
 /** The result of a check: accepted, an error, or undecided until more of the response is there. */
 export type CheckResult = "accepted" | "undecided" | ProviderError
 
-/** The check of a response to one request. */
+/** The check of one choice of a response. */
 export type Check = (answer: PartialAnswer) => CheckResult
 
-/** The check of responses to this request; `undefined` if every response is accepted. */
-export const of = (request: AnyRequest, accept: Accept | undefined): Check | undefined => {
-  if (!("messages" in request)) return undefined
-  return forcedToolCheck(Outline.settings(request)) ?? (accept === undefined ? undefined : schemaCheck(request.format))
+/** The checks of a response to one request. */
+export interface Checks {
+  readonly check: Check
+  /** The test of the complete response, once `check` has accepted all of its choices. Gives the error, if it fails. */
+  readonly test: ((response: Chat.Response) => Effect.Effect<ProviderError | undefined>) | undefined
 }
 
-/** Checks a complete response with all its choices. */
+/** The checks of responses to this request; `undefined` if every response is accepted. */
+export const of = (request: AnyRequest, accept: AcceptPolicy | undefined): Checks | undefined => {
+  if (!("messages" in request)) return undefined
+  const forced = forcedToolCheck(Outline.settings(request))
+  if (accept === undefined) return forced && { check: forced, test: undefined }
+  const { length, predicate, refusal, schema } = accept
+  const all = [
+    forced,
+    refusal === undefined ? undefined : refusalCheck(refusal),
+    schema === "request" ? formatCheck(request.format) : schema && schemaCheck(schema),
+    length && lengthCheck(length),
+    predicate && untilFinished,
+  ].filter((check) => check !== undefined)
+  if (all.length === 0) return undefined
+  return { check: every(all), test: predicate && ((response) => run(predicate, response, request)) }
+}
+
+/** The first error, once it is there; accepted when all have accepted. */
+const every =
+  (checks: ReadonlyArray<Check>): Check =>
+  (answer) => {
+    let result: CheckResult = "accepted"
+    for (const check of checks) {
+      const one = check(answer)
+      if (one === "undecided") result = one
+      else if (one !== "accepted") return one
+    }
+    return result
+  }
+
+const untilFinished: Check = ({ finishReason }) => (finishReason === undefined ? "undecided" : "accepted")
+
+const run = (
+  { name, test }: AcceptPredicate,
+  response: Chat.Response,
+  request: Chat.Request,
+): Effect.Effect<ProviderError | undefined> =>
+  Effect.suspend(() => {
+    const result = test(response, request)
+    const passes = Predicate.isBoolean(result) ? Effect.succeed(result) : result
+    return Effect.map(passes, (passes) =>
+      passes ? undefined : notAccepted("predicate", `the response fails "${name}"`),
+    )
+  })
+
+/** Checks a complete response with all its choices. Gives the error, if it misses a check. */
 export const checkResponse = (
-  check: Check,
+  { check, test }: Checks,
   response: Chat.Response | Embedding.Response,
-): ProviderError | undefined => {
-  if ("vectors" in response) return undefined
+): Effect.Effect<ProviderError | undefined> => {
+  if ("vectors" in response) return Effect.undefined
   for (const choice of [response, ...(response.alternatives ?? [])]) {
     const result = check(partialAnswerOf(choice))
-    if (result !== "accepted" && result !== "undecided") return result
+    if (result !== "accepted" && result !== "undecided") return Effect.succeed(result)
   }
-  return undefined
+  return test === undefined ? Effect.undefined : test(response)
 }
 
 const partialAnswerOf = ({ content, finishReason }: Chat.Choice): PartialAnswer => ({
@@ -68,8 +165,8 @@ const excusing: ReadonlySet<Chat.FinishReason> = new Set(["length", "content-fil
 const isExcused = ({ finishReason, refuses }: PartialAnswer): boolean =>
   refuses || (finishReason !== undefined && excusing.has(finishReason))
 
-const ignored = (ignored: "tool" | "schema", message: string): ProviderError =>
-  new ProviderError({ reason: { _tag: "Malformed", ignored }, message })
+const notAccepted = (check: "tool" | "schema" | "length" | "refusal" | "predicate", message: string): ProviderError =>
+  new ProviderError({ reason: { _tag: "NotAccepted", check }, message })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Forced tools
@@ -98,9 +195,9 @@ const requireCall =
   (names: ReadonlyArray<string>): Check =>
   (answer) => {
     if (answer.call !== undefined)
-      return names.includes(answer.call) ? "accepted" : ignored("tool", notCalled(names, answer.call))
+      return names.includes(answer.call) ? "accepted" : notAccepted("tool", notCalled(names, answer.call))
     if (isExcused(answer) && !wroteText(answer)) return "accepted"
-    return answer.finishReason === undefined ? "undecided" : ignored("tool", notCalled(names, undefined))
+    return answer.finishReason === undefined ? "undecided" : notAccepted("tool", notCalled(names, undefined))
   }
 
 /** Servers that support forced tools write no text before the call: text cut at a length limit was not followed by one. */
@@ -120,20 +217,76 @@ const maxNames = 3
 // JSON schemas
 // ---------------------------------------------------------------------------------------------------------------------
 
-const schemaCheck = (format: Chat.Format | undefined): Check | undefined => {
+const formatCheck = (format: Chat.Format | undefined): Check | undefined => {
   if (format === undefined || format.type === "text") return undefined
-  const schema = format.type === "json" || format.strict === false ? true : format.schema
-  return (answer) => {
-    // A tool call precedes the final response.
+  return schemaCheck(format.type === "json" || format.strict === false ? true : format.schema)
+}
+
+const schemaCheck =
+  (schema: unknown): Check =>
+  (answer) => {
     if (answer.finishReason === undefined) return "undecided"
     if (answer.call !== undefined || isExcused(answer)) return "accepted"
     const parsed = Result.orElse(parse(answer.text), () => parse(answer.last))
-    if (Result.isFailure(parsed)) return ignored("schema", "the response is not JSON")
+    if (Result.isFailure(parsed)) return notAccepted("schema", "the response is not JSON")
     const violation = JsonSchema.violation(schema, parsed.success)
     return violation === undefined
       ? "accepted"
-      : ignored("schema", `the response does not match its JSON schema: ${violation}`)
+      : notAccepted("schema", `the response does not match its JSON schema: ${violation}`)
+  }
+
+const parse = (text: string) => Result.try((): unknown => JSON.parse(text))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Lengths and refusals
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A text that is too long is known before its end. */
+const lengthCheck =
+  ({ max = Number.POSITIVE_INFINITY, min = 0 }: NonNullable<AcceptPolicy["length"]>): Check =>
+  (answer) => {
+    if (answer.call !== undefined) return "accepted"
+    // A count of the characters takes longer than that of their code units, of which there are at least as many.
+    const length = answer.text.length <= max ? undefined : countOf(answer.text)
+    if (length !== undefined && length > max)
+      return notAccepted("length", `the response is longer than ${max} characters`)
+    if (answer.finishReason === undefined) return "undecided"
+    if (isExcused(answer) || answer.text.length >= min * maxUnits) return "accepted"
+    return (length ?? countOf(answer.text)) >= min
+      ? "accepted"
+      : notAccepted("length", `the response is shorter than ${min} characters`)
+  }
+
+/** A character is a code point. */
+const countOf = (text: string): number => {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
+
+/** The most UTF-16 code units of a character. */
+const maxUnits = 2
+
+const refusing: ReadonlySet<Chat.FinishReason> = new Set(["content-filter", "refusal"])
+
+const refusalCheck = (refusal: NonNullable<AcceptPolicy["refusal"]> | false): Check => {
+  const beginnings = refusal === false ? [] : refusal.startsWith.map(plain)
+  return (answer) => {
+    const { call, finishReason, refuses, text } = answer
+    if (refuses) return notAccepted("refusal", "the response is a refusal")
+    if (finishReason === undefined) return "undecided"
+    if (refusing.has(finishReason))
+      return notAccepted("refusal", `the response is a refusal: it ended by ${finishReason}`)
+    if (call !== undefined) return "accepted"
+    const begun = plain(text.slice(0, longestBeginning))
+    return beginnings.some((beginning) => begun.startsWith(beginning))
+      ? notAccepted("refusal", "the response begins like a refusal")
+      : "accepted"
   }
 }
 
-const parse = (text: string) => Result.try((): unknown => JSON.parse(text))
+/** The characters of a text that are compared with the beginnings of refusals. */
+const longestBeginning = 1000
+
+/** In lower case, without white space around it, and with straight apostrophes. */
+const plain = (text: string): string => text.trim().toLowerCase().replaceAll("\u2019", "'")

@@ -3,7 +3,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type { UnsupportedParams } from "../model/Chat.ts"
-import type { Accept } from "./Acceptance.ts"
+import type { AcceptPolicy } from "./Acceptance.ts"
 import type { CachePolicy } from "./CachePolicy.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import type { CooldownPolicy } from "./Cooldown.ts"
@@ -11,7 +11,7 @@ import type { RetryPolicy } from "./Retry.ts"
 import type { StreamPolicy } from "./StreamPolicy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
 
-export type { Accept } from "./Acceptance.ts"
+export type { Accept, AcceptPolicy, AcceptPredicate } from "./Acceptance.ts"
 export type { CachePolicy, ResolvedCachePolicy } from "./CachePolicy.ts"
 export type { CircuitPolicy } from "./CircuitPolicy.ts"
 export type { CooldownPolicy } from "./Cooldown.ts"
@@ -29,8 +29,8 @@ export interface Policies {
   readonly timeout?: Partial<Omit<TimeoutPolicy, "connect">> | undefined
   /** `any`: falls back to the next deployment after every error, `InvalidRequest` included. */
   readonly fallbackOn?: "any" | undefined
-  /** `schema`: a response that does not match the JSON schema of its request is a failed attempt. */
-  readonly accept?: Accept | undefined
+  /** What a response must be: one that misses it is a failed attempt. */
+  readonly accept?: AcceptPolicy | undefined
   readonly stream?: Partial<StreamPolicy> | undefined
   readonly unsupportedParams?: UnsupportedParams | undefined
   /** Only on a whole route: the cache holds the responses of calls. */

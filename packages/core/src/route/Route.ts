@@ -16,6 +16,7 @@ import type { Pipeable } from "effect/Pipeable"
 import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type { Accept } from "../policy/Acceptance.ts"
+import * as Acceptance from "../policy/Acceptance.ts"
 import type { UnsupportedParams } from "../model/Chat.ts"
 import type { CachePolicy } from "../policy/CachePolicy.ts"
 import type { Condition } from "./Condition.ts"
@@ -236,14 +237,20 @@ export const onContextWindow = <const Use extends Input>(use: Use) => onError(["
 export const onContentPolicy = <const Use extends Input>(use: Use) => onError(["ContentPolicy"], use)
 
 /**
- * Validates responses against the JSON schema of their request. One that does not match is a failed attempt. A stream is
- * sent when it is complete and valid.
+ * Sets what a response must be: one that misses it is a failed attempt, and the next deployment is asked. Checks complete
+ * responses, and streams with `protect: full`. `"schema"` is short for `{ schema: "request" }`.
  *
  * ```ts
- * Route.fallback("a", "b").pipe(Route.accept("schema"))
+ * Route.fallback("a", "b").pipe(
+ *   Route.accept({
+ *     length: { min: 20 },
+ *     refusal: false,
+ *     predicate: { name: "cites a source", test: (response) => Chat.text(response).includes("https://") },
+ *   }),
+ * )
  * ```
  */
-export const accept = (policy: Accept): Around => policies({ accept: policy })
+export const accept = (policy: Accept): Around => policies({ accept: Acceptance.resolve(policy) })
 
 /**
  * Sets what the client gets when a stream breaks.

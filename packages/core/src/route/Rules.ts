@@ -6,7 +6,6 @@ import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { accepts } from "../policy/Acceptance.ts"
 import type { Defaults } from "../policy/Policies.ts"
 import * as Chat from "../model/Chat.ts"
 import type { Problem } from "./Problem.ts"
@@ -139,10 +138,36 @@ const deploymentShape: Shape = {
   unsupportedParams: unsupportedParamsShape,
 }
 
+const lengths = rule("a range such as { min: 20, max: 4000 }, with `min` up to `max`", (value) => {
+  if (!Predicate.isObject(value)) return false
+  const { max, min } = value as { readonly max?: unknown; readonly min?: unknown }
+  if (min === undefined && max === undefined) return false
+  if (min !== undefined && !countOrNone.fits(min)) return false
+  return max === undefined || (count.fits(max) && Number(min ?? 0) <= Number(max))
+})
+
+const beginnings = rule('false, or beginnings of refusals such as { startsWith: ["I cannot"] }', (value) => {
+  if (value === false) return true
+  const texts = Predicate.isObject(value) ? Reflect.get(value, "startsWith") : undefined
+  return (
+    Array.isArray(texts) && texts.length > 0 && texts.every((text) => Predicate.isString(text) && text.trim() !== "")
+  )
+})
+
+const acceptShape: Shape = {
+  schema: rule(`"request", or a JSON Schema`, (value) => value === "request" || Predicate.isObject(value)),
+  length: lengths,
+  refusal: beginnings,
+  predicate: rule(
+    "a test with a name",
+    (value) => Predicate.isObject(value) && Predicate.isFunction(Reflect.get(value, "test")),
+  ),
+}
+
 const routeShape = {
   stream: streamShape,
   fallbackOn: oneOf(["any"]),
-  accept: oneOf(accepts),
+  accept: acceptShape,
   unsupportedParams: unsupportedParamsShape,
 }
 
@@ -207,7 +232,7 @@ const checkValue = ({ expected, fits, required }: Rule, value: unknown, path: st
 
 const invalidValue = (path: string, expected: string, value: unknown): Problem => ({
   path,
-  message: `expected ${expected}, found ${Predicate.isString(value) ? JSON.stringify(value) : String(value)}`,
+  message: `expected ${expected}, found ${Predicate.isString(value) || Predicate.isObject(value) ? JSON.stringify(value) : String(value)}`,
 })
 
 /** `isWhole`: whether policies here are those of the whole route, error branches excepted. */

@@ -19,6 +19,7 @@ import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import { snakeCase } from "../model/SnakeCase.ts"
+import { StreamedResponse } from "../model/StreamedResponse.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import type { Attempt, AttemptType, Receipt } from "../receipt/Receipt.ts"
 import * as GenAi from "./GenAi.ts"
@@ -265,7 +266,7 @@ export class AttemptTrace {
   readonly #content: boolean
   readonly #set: GenAi.Set
   /** The answer of a stream, if its content is asked for. */
-  #answer: MessageContent.StreamedAnswer | undefined
+  #answer: StreamedResponse | undefined
 
   constructor(span: Tracer.Span, { call, clock, content }: Recording, set: GenAi.Set) {
     this.#span = span
@@ -293,7 +294,7 @@ export class AttemptTrace {
   firstOutput(held: ReadonlyArray<Chat.Frame>, millis: number): void {
     this.#set("gen_ai.response.time_to_first_chunk", millis / 1000)
     for (const { parts } of held) for (const part of parts) if (part.type === "start") this.#answered(part)
-    if (this.#content) (this.#answer = new MessageContent.StreamedAnswer()).take(held)
+    if (this.#content) (this.#answer = new StreamedResponse()).take(held)
   }
 
   /** Whether the frames after the first output are read too. */
@@ -308,7 +309,9 @@ export class AttemptTrace {
   /** A stream that has ended, with the finish reasons of its choices. */
   streamed(choices: number, reasons: ReadonlyMap<number, Chat.FinishReason>): void {
     this.#finished(Array.from({ length: Math.min(choices, maxChoices) }, (_, choice) => reasons.get(choice)))
-    if (this.#answer !== undefined) MessageContent.setOutput(this.#set, this.#answer.choices(reasons))
+    if (this.#answer === undefined) return
+    const answers = this.#answer.choices.map((each, choice) => ({ ...each, finishReason: reasons.get(choice) }))
+    MessageContent.setOutput(this.#set, answers)
   }
 
   #answered({ id, model }: { readonly id?: string | undefined; readonly model?: string | undefined }): void {

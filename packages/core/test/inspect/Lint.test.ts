@@ -43,12 +43,22 @@ describe("Lint.lint, warnings", () => {
 
   it("warns of a single deployment with accept", () => {
     const routes = {
-      alone: Route.to("a").pipe(Route.accept("schema")),
-      two: Route.fallback("a", "b").pipe(Route.accept("schema")),
+      alone: Route.to("a").pipe(Route.accept("schema"), Route.stream({ protect: "full" })),
+      two: Route.fallback("a", "b").pipe(Route.accept("schema"), Route.stream({ protect: "full" })),
       free: Route.to("a"),
     }
     assert.deepStrictEqual(warnings(routes, { a: {}, b: {} }), [
-      'routes.alone: "a" is the only deployment, with accept: schema: a response that does not match is an error',
+      'routes.alone: "a" is the only deployment, with `accept`: a response that misses it is an error',
+    ])
+  })
+
+  it("warns of accept on streams that are not held", () => {
+    const routes = {
+      plain: Route.fallback("a", "b").pipe(Route.accept({ refusal: false })),
+      held: Route.fallback("a", "b").pipe(Route.accept({ refusal: false }), Route.stream({ protect: "full" })),
+    }
+    assert.deepStrictEqual(warnings(routes, { a: {}, b: {} }), [
+      "routes.plain: streams are not checked by `accept`: set `stream: { protect: full }` to hold and check them",
     ])
   })
 

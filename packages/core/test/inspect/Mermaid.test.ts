@@ -40,7 +40,7 @@ describe("Mermaid.flowchart", () => {
   it("draws accept as a frame", () => {
     assert.deepInclude(
       drawn("assistant", { assistant: Route.to("a").pipe(Route.accept("schema")) }),
-      '  subgraph n2["accept schema"]',
+      '  subgraph n2["accept the JSON schema of its request"]',
     )
   })
 

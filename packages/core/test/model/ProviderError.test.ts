@@ -19,6 +19,7 @@ const table: Record<ReasonTag, readonly [Reason, FailureAction]> = {
   ServerError: [{ _tag: "ServerError" }, row(true, "next", "failure")],
   Network: [{ _tag: "Network" }, row(true, "next", "failure")],
   Malformed: [{ _tag: "Malformed" }, row(true, "next", "failure")],
+  NotAccepted: [{ _tag: "NotAccepted", check: "schema" }, row(false, "next", "ignore")],
   Timeout: [{ _tag: "Timeout", phase: "first-token" }, row(false, "next", "failure")],
   LocalError: [{ _tag: "LocalError" }, row(false, "next", "ignore")],
   ContextWindowExceeded: [{ _tag: "ContextWindowExceeded" }, row(false, "larger-window", "ignore")],

@@ -2,11 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as Chat from "../../src/model/Chat.ts"
 import * as Deployment from "../../src/deployment/Deployment.ts"
 import { Provider } from "../../src/model/Provider.ts"
+import type { Accept } from "../../src/policy/Acceptance.ts"
+import * as BoundRoute from "../../src/route/BoundRoute.ts"
 import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
 import * as Testing from "../../src/Testing.ts"
@@ -91,11 +94,19 @@ const outcomes = (request: Chat.Request) =>
     )
   })
 
+/** Checks streams too: they are held. */
+const accepting =
+  (accept: Accept) =>
+  (route: Route.Route): Route.Route =>
+    route.pipe(Route.accept(accept), Route.stream({ protect: "full" }))
+
+const onPrimary = (accept: Accept) => () => Route.fallback(accepting(accept)(Route.to("primary")), "backup")
+
 const both = (outcome: string): ReadonlyArray<string> => [outcome, outcome]
 
 describe("a forced tool", () => {
   const said = { weather: [call("get_weather"), ends("tool-calls")], words: [text("It rains."), ends("stop")] }
-  const missing = "Malformed: the tool was not called: get_weather"
+  const missing = "NotAccepted: the tool was not called: get_weather"
   const rows: ReadonlyArray<
     readonly [title: string, request: Chat.Request, answer: ReadonlyArray<Chat.Part>, outcome: string]
   > = [
@@ -117,13 +128,13 @@ describe("a forced tool", () => {
       "none called",
       forced("required"),
       said.words,
-      "Malformed: the tool was not called: none of get_weather, get_time",
+      "NotAccepted: the tool was not called: none of get_weather, get_time",
     ],
     [
       "one called that was not offered",
       forced("required"),
       [call("rm"), ends("tool-calls")],
-      "Malformed: the tool was not called: none of get_weather, get_time; rm was",
+      "NotAccepted: the tool was not called: none of get_weather, get_time; rm was",
     ],
     [
       "one called beside another",
@@ -139,7 +150,7 @@ describe("a forced tool", () => {
       "cut short while it writes text",
       forced("required"),
       [text("It"), ends("length")],
-      "Malformed: the tool was not called: none of get_weather, get_time",
+      "NotAccepted: the tool was not called: none of get_weather, get_time",
     ],
     ["paused", forced("required"), [text("It"), ends("pause")], "primary"],
     ["left to the model", forced("auto"), said.words, "primary"],
@@ -172,7 +183,7 @@ describe("a forced tool", () => {
     const good = saying(of(0, said.weather), of(1, said.weather))
     const bad = saying(of(0, said.weather), of(1, said.words))
     const late = saying(of(0, [call("get_weather")]), of(1, said.words), of(0, [ends("tool-calls")]))
-    const missing = "Malformed: the tool was not called: none of get_weather, get_time"
+    const missing = "NotAccepted: the tool was not called: none of get_weather, get_time"
     const play = (primary: Layer.Layer<Provider>) => Effect.provide(outcomes(several), routerOf(primary))
     const routerOf = (primary: Layer.Layer<Provider>) =>
       Router.layer({
@@ -219,7 +230,7 @@ describe("a forced tool", () => {
     return Effect.gen(function* () {
       const { chat } = yield* Router.Router
       const error = yield* Effect.flip(chat(forced("required")))
-      assert.strictEqual(error.kind, "Upstream")
+      assert.strictEqual(error.kind, "NotAccepted")
       assert.include(error.message, "the tool was not called")
     }).pipe(
       Effect.provide(
@@ -282,8 +293,8 @@ describe("a forced tool", () => {
 
 describe("accept: schema", () => {
   const json = (value: unknown) => [text(JSON.stringify(value)), ends("stop")]
-  const misses = "Malformed: the response does not match its JSON schema: "
-  const noJson = "Malformed: the response is not JSON"
+  const misses = "NotAccepted: the response does not match its JSON schema: "
+  const noJson = "NotAccepted: the response is not JSON"
   const rows: ReadonlyArray<
     readonly [title: string, request: Chat.Request, answer: ReadonlyArray<Chat.Part>, outcome: string]
   > = [
@@ -312,7 +323,7 @@ describe("accept: schema", () => {
     it.effect(title, () =>
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* outcomes(request), both(outcome))
-      }).pipe(Effect.provide(router(saying(answer), (route) => Route.accept("schema")(route)))),
+      }).pipe(Effect.provide(router(saying(answer), accepting("schema")))),
     )
   }
 
@@ -331,13 +342,210 @@ describe("accept: schema", () => {
       )
       assert.notInclude(JSON.stringify([...shown]), "city")
       assert.include(JSON.stringify([...shown]), "backup")
-    }).pipe(Effect.provide(router(primary.layer, (route) => Route.accept("schema")(route))))
+    }).pipe(Effect.provide(router(primary.layer, accepting("schema"))))
   })
 
   it.effect("is shown by explain", () =>
     Effect.gen(function* () {
       const { explain } = yield* Router.Router
-      assert.include(JSON.stringify(yield* explain(formed())), '"accept":"schema"')
-    }).pipe(Effect.provide(router(saying(json({})), (route) => Route.accept("schema")(route)))),
+      assert.include(JSON.stringify(yield* explain(formed())), '"accept":{"schema":"request"}')
+    }).pipe(Effect.provide(router(saying(json({})), Route.accept("schema")))),
   )
+})
+
+describe("accept", () => {
+  const said = (words: string, reason: Chat.FinishReason = "stop") => [text(words), ends(reason)]
+  const refusal: ReadonlyArray<Chat.Part> = [{ type: "refusal", text: "No." }, ends("stop")]
+  const called = [call("get_time"), ends("tool-calls")]
+  const cites = {
+    name: "cites a source",
+    test: (response: Chat.Response) => Chat.text(response).includes("https://"),
+  }
+  const rows: ReadonlyArray<
+    readonly [title: string, accept: Accept, answer: ReadonlyArray<Chat.Part>, missed: string | undefined]
+  > = [
+    ["matches the route's schema", { schema }, said('{"city":"Paris"}'), undefined],
+    [
+      "misses the route's schema",
+      { schema },
+      said('{"city":7}'),
+      "the response does not match its JSON schema: answer.city: is not of type string",
+    ],
+    ["is not JSON", { schema }, said("Paris"), "the response is not JSON"],
+    ["has a tool call in place of the schema", { schema }, called, undefined],
+    ["is as long as it must be", { length: { min: 5, max: 5 } }, said("Paris"), undefined],
+    ["is shorter", { length: { min: 6 } }, said("Paris"), "the response is shorter than 6 characters"],
+    ["is longer", { length: { max: 4 } }, said("Paris"), "the response is longer than 4 characters"],
+    ["has characters of two code units", { length: { min: 4, max: 4 } }, said("\u{1f642}".repeat(4)), undefined],
+    [
+      "has too few characters of two code units",
+      { length: { min: 5 } },
+      said("\u{1f642}".repeat(4)),
+      "the response is shorter than 5 characters",
+    ],
+    ["was cut by the request's own limit", { length: { min: 6 } }, said("Paris", "length"), undefined],
+    ["has a tool call in place of a text", { length: { min: 6 } }, called, undefined],
+    ["is a refusal, which other checks let pass", { schema, length: { min: 6 } }, refusal, undefined],
+    ["is a refusal", { refusal: false }, refusal, "the response is a refusal"],
+    ["ends as a refusal", { refusal: false }, said("No.", "refusal"), "the response is a refusal: it ended by refusal"],
+    [
+      "ends by a content filter",
+      { refusal: false },
+      said("It", "content-filter"),
+      "the response is a refusal: it ended by content-filter",
+    ],
+    ["is no refusal", { refusal: false }, said("I can't say enough good of Paris."), undefined],
+    [
+      "begins like a refusal",
+      { refusal: { startsWith: ["i can't"] } },
+      said(" I can\u2019t help with that."),
+      "the response begins like a refusal",
+    ],
+    ["begins otherwise", { refusal: { startsWith: ["I can't"] } }, said("Sure. I can't wait."), undefined],
+    ["passes the predicate", { predicate: cites }, said("See https://example.com"), undefined],
+    ["fails the predicate", { predicate: cites }, said("Trust me."), 'the response fails "cites a source"'],
+    [
+      "fails a predicate that is an effect",
+      { predicate: { name: "is approved", test: () => Effect.as(Effect.yieldNow, false) } },
+      said("Trust me."),
+      'the response fails "is approved"',
+    ],
+    [
+      "passes all of several checks",
+      { length: { min: 2 }, refusal: false, predicate: cites },
+      said("https://"),
+      undefined,
+    ],
+    [
+      "misses the second of several checks",
+      { length: { min: 2 }, refusal: false, predicate: cites },
+      said("Trust me."),
+      'the response fails "cites a source"',
+    ],
+  ]
+  for (const [title, accept, answer, missed] of rows) {
+    it.effect(`a response that ${title} ${missed === undefined ? "is the answer" : "is a failed attempt"}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(
+          yield* outcomes(ask({})),
+          both(missed === undefined ? "primary" : `NotAccepted: ${missed}`),
+        )
+      }).pipe(Effect.provide(router(saying(answer), onPrimary(accept)))),
+    )
+  }
+
+  it.effect("checks every choice", () => {
+    const several = ask({ sampling: { n: 2 } })
+    const primary = saying(of(0, said("long enough")), of(1, said("short")))
+    return Effect.gen(function* () {
+      const { chat } = yield* Router.Router
+      const { receipt } = yield* chat(several)
+      assert.strictEqual(receipt.attempts[0]?.message, "the response is shorter than 6 characters")
+    }).pipe(Effect.provide(router(primary, onPrimary({ length: { min: 6 } }))))
+  })
+
+  it.effect("does not check, or hold, a stream without protect: full", () => {
+    const primary = Testing.script([Testing.hang({ output: "No." })])
+    return Effect.gen(function* () {
+      const { chatStream } = yield* Router.Router
+      const first = yield* Effect.scoped(
+        Effect.flatMap(chatStream(ask({})), ({ frames }) =>
+          Stream.runHead(Stream.filter(frames, ({ parts }) => parts.some(Chat.isOutput))),
+        ),
+      )
+      assert.include(JSON.stringify(first), "No.")
+    }).pipe(Effect.provide(router(primary.layer, Route.accept({ length: { min: 100 } }))))
+  })
+
+  it.effect("decides on a text that is too long before its end", () => {
+    const primary = Testing.script([Testing.hang({ output: "much too long" })])
+    return Effect.gen(function* () {
+      const { chatStream } = yield* Router.Router
+      const receipt = yield* Effect.scoped(
+        Effect.flatMap(chatStream(ask({})), ({ frames, receipt }) => Effect.as(Stream.runDrain(frames), receipt)),
+      )
+      assert.strictEqual(receipt.attempts[0]?.message, "the response is longer than 8 characters")
+      assert.strictEqual(primary.inFlight(), 0)
+    }).pipe(Effect.provide(router(primary.layer, onPrimary({ length: { max: 8 } }))))
+  })
+
+  it.effect("has the predicate see the whole response of a stream, and its request", () => {
+    let seen: readonly [Chat.Response, Chat.Request] | undefined
+    const predicate = {
+      name: "looks",
+      test: (response: Chat.Response, request: Chat.Request) => {
+        seen = [response, request]
+        return true
+      },
+    }
+    const usage: Chat.Part = { type: "usage", usage: { inputTokens: 3, outputTokens: 4 } }
+    const parts: ReadonlyArray<Chat.Part> = [
+      { type: "start", id: "r1", model: "p" },
+      text("Hel"),
+      text("lo"),
+      call("get_time"),
+      { type: "tool-call-delta", index: 0, arguments: '{"a":' },
+      { type: "tool-call-delta", index: 0, arguments: "1}" },
+      usage,
+      ends("tool-calls"),
+    ]
+    return Effect.gen(function* () {
+      const { chatStream } = yield* Router.Router
+      yield* Effect.scoped(Effect.flatMap(chatStream(ask({})), ({ frames }) => Stream.runDrain(frames)))
+      const [response, request] = seen ?? assert.fail("the predicate did not run")
+      assert.strictEqual(response.model, "p")
+      assert.strictEqual(Chat.text(response), "Hello")
+      assert.deepStrictEqual(
+        Chat.toolCalls(response).map((each) => each.arguments),
+        ['{"a":1}'],
+      )
+      assert.deepStrictEqual([response.finishReason, response.usage?.outputTokens], ["tool-calls", 4])
+      assert.strictEqual(Chat.text({ content: [] }), "")
+      assert.deepStrictEqual(request.messages, ask({}).messages)
+    }).pipe(Effect.provide(router(saying(parts), accepting({ predicate }))))
+  })
+
+  it.effect("asks each deployment once, takes an error branch, and fails as NotAccepted when none is left", () => {
+    const [a, b] = [Testing.script([Testing.reply("No.")]), Testing.script([Testing.reply("No.")])]
+    const strong = Testing.script([Testing.reply("A long and thorough answer.")])
+    const layer = Router.layer({
+      deployments: {
+        a: Deployment.make({ model: "a", provider: a.layer }),
+        b: Deployment.make({ model: "b", provider: b.layer }),
+        strong: Deployment.make({ model: "strong", provider: strong.layer }),
+      },
+      routes: {
+        none: Route.fallback("a", "b").pipe(Route.accept({ length: { min: 10 } })),
+        branch: Route.to("a").pipe(Route.onError(["NotAccepted"], "strong"), Route.accept({ length: { min: 10 } })),
+      },
+    })
+    return Effect.gen(function* () {
+      const { chat } = yield* Router.Router
+      const error = yield* Effect.flip(chat({ ...ask({}), model: "none" }))
+      assert.strictEqual(error.kind, "NotAccepted")
+      assert.isTrue(error.permanent)
+      assert.include(error.message, "a: NotAccepted: the response is shorter than 10 characters")
+      assert.deepStrictEqual([a.requests.length, b.requests.length], [1, 1])
+      assert.isDefined(error.receipt?.attempts[0]?.usage, "what was spent is known")
+      const { receipt } = yield* chat({ ...ask({}), model: "branch" })
+      assert.strictEqual(receipt.deployment, "strong")
+    }).pipe(Effect.provide(layer))
+  })
+
+  it("rejects policies that check nothing", () => {
+    const problems = (accept: Accept) => {
+      const made = BoundRoute.make(
+        { x: Route.to("a").pipe(Route.accept(accept)) },
+        new Map([["a", { name: "a", deployment: { model: "a" } }]]),
+        {},
+      )
+      return Result.isFailure(made) ? made.failure.map(({ message, path }) => `${path}: ${message}`) : []
+    }
+    assert.deepStrictEqual(problems({ length: { min: 5, max: 4 } }), [
+      'routes.x.accept.length: expected a range such as { min: 20, max: 4000 }, with `min` up to `max`, found {"min":5,"max":4}',
+    ])
+    assert.lengthOf(problems({ length: {} }), 1)
+    assert.lengthOf(problems({ refusal: { startsWith: [] } }), 1)
+    assert.lengthOf(problems({ refusal: { startsWith: ["I cannot"] }, length: { max: 4 } }), 0)
+  })
 })

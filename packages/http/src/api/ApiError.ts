@@ -64,6 +64,7 @@ const kinds: Record<Kind, Pick<ApiError, "type" | "code">> = {
   BudgetExceeded: { type: "rate_limit_error", code: "budget_exceeded" },
   Timeout: { type: "timeout_error", code: "upstream_timeout" },
   Unavailable: { type: "server_error", code: "upstream_unavailable" },
+  NotAccepted: { type: "server_error", code: "response_not_accepted" },
   Upstream: { type: "server_error", code: "upstream_error" },
   StreamInterrupted: { type: "server_error", code: "stream_broken" },
 }

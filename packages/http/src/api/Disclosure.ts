@@ -43,8 +43,14 @@ export const message = (error: RouterError, level: Level): string => {
     .join(" ")
 }
 
-/** The kinds caused by the request itself: the caller needs the provider's message to correct it. */
-const clientKinds: ReadonlySet<Kind> = new Set(["InvalidRequest", "TooLarge", "ContentPolicy", "ModelNotFound"])
+/** The kinds whose cause the caller needs: to correct the request, or to know which check the responses missed. */
+const clientKinds: ReadonlySet<Kind> = new Set([
+  "InvalidRequest",
+  "TooLarge",
+  "ContentPolicy",
+  "ModelNotFound",
+  "NotAccepted",
+])
 
 const failed = ({ deployment, reason, status }: Attempt): ReadonlyArray<string> =>
   reason === undefined ? [] : [`${deployment}: ${reason}${status === undefined ? "" : ` (${status})`}`]

@@ -52,6 +52,7 @@ export const suggestedFix = (name: string, settings: Settings, failure: Failure)
         : `no response in time${Address.isOwn(deployment) ? "; the server may be loading its model" : ""}: try again, or raise ${path}.timeout.attempt`
     case "LocalError":
       return "this machine lacks a resource, so the deployment was not called: check open files (ulimit -n), ports and memory"
+    case "NotAccepted":
     case "ContextWindowExceeded":
     case "ContentPolicy":
     case "InvalidRequest":

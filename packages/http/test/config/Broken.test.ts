@@ -27,6 +27,17 @@ const sections = [
 
 const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "a-list": ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found a list"],
+  accept: [
+    'routes.word.accept: expected schema, or a mapping of schema, length and refusal, found "json"',
+    "routes.nothing.accept: expected at least one of schema, length and refusal, found a mapping",
+    "routes.lengths.accept.length: expected min, max or both, with `min` up to `max`, found a mapping",
+    "routes.empty.accept.length: expected min, max or both, with `min` up to `max`, found a mapping",
+    "routes.negative.accept.length.min: expected a whole number, 0 or more, found -1",
+    'routes.schema.accept.schema: expected request, or a JSON Schema such as { type: object, required: [answer] }, found "json"',
+    'routes.refusal.accept.refusal: expected false, or a mapping such as { startsWith: ["I cannot"] }, found true',
+    'routes.beginnings.accept.refusal.startsWith: expected a list of beginnings such as ["I cannot"], found a list',
+    "routes.misspelt.accept.lenght: unknown key `lenght`: did you mean `length`? Known keys: schema, length, refusal.",
+  ],
   addresses: [
     'deployments.local.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found "localhost:11434/v1"',
     'deployments.east.endpoint: expected an http or https address, such as https://bedrock-runtime.us-east-1.amazonaws.com, found "ftp://example.com"',
@@ -110,7 +121,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.picky.else: is missing: name the route for calls that match no case",
     "routes.open.when[0].if: is missing: set a condition, such as { tags: [vip] }",
     'routes.long.fallbackOn: expected `any`, found "always"',
-    'routes.errors.onError[0].reasons[0]: expected the name of a reason: RateLimited, QuotaExhausted, Authentication, Permission, ModelNotFound, Overloaded, ServerError, Network, Malformed, Timeout, LocalError, ContextWindowExceeded, ContentPolicy, InvalidRequest, Unsupported, found "Overload"',
+    'routes.errors.onError[0].reasons[0]: expected the name of a reason: RateLimited, QuotaExhausted, Authentication, Permission, ModelNotFound, Overloaded, ServerError, Network, Malformed, NotAccepted, Timeout, LocalError, ContextWindowExceeded, ContentPolicy, InvalidRequest, Unsupported, found "Overload"',
     "routes.errors.onError[1].use: is missing: name the route to take",
     "routes.both: a route is either a `hedge` or a `when`: nest one in the other",
     "routes.canary.split[0].share: is missing: set the share of the calls, such as 10",

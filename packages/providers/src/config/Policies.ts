@@ -2,7 +2,6 @@
  * Schemas of the policies: retry, timeout, circuit, cooldown, stream, cache. Each place (defaults, deployment, route, nested
  * route) takes only the keys that have an effect there.
  */
-import { accepts } from "@understudy/core/internal/policy/Acceptance"
 import * as Chat from "@understudy/core/Chat"
 import { protects } from "@understudy/core/Policies"
 import * as Rules from "@understudy/core/internal/route/Rules"
@@ -10,9 +9,12 @@ import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
 import type { Hint } from "./SchemaErrors.ts"
 import { SizeText } from "./SizeText.ts"
-import { count, countOrNone, positiveShare, share, word } from "./Fields.ts"
+import { count, countOrNone, positiveShare, share, source, text, word } from "./Fields.ts"
 
 const optional = Schema.optionalKey
+
+const beginnings = 'a list of beginnings such as ["I cannot"]'
+const refusals = 'false, or a mapping such as { startsWith: ["I cannot"] }'
 
 const retryFields = {
   times: optional(countOrNone),
@@ -57,8 +59,51 @@ export const Circuit = Schema.Struct({
   permanentFailure: optional(PositiveDuration),
 })
 
-/** The check that a response must pass. */
-export const Accept = word(accepts)
+const notRefused = source<false, boolean | string>({
+  from: Schema.Union([Schema.Boolean, Schema.String]),
+  to: Schema.Literal(false),
+  expected: refusals,
+  parse: (value) => (String(value).trim() === "false" ? false : undefined),
+  print: (value) => value,
+})
+
+/** What a response must be. The predicate of a library has no place in a file. */
+export const Accept = Schema.Union([
+  word(["schema"]),
+  Schema.Struct({
+    schema: optional(
+      Schema.Union([word(["request"]), Schema.Record(Schema.String, Schema.Unknown)]).annotate({
+        expected: "request, or a JSON Schema such as { type: object, required: [answer] }",
+      }),
+    ),
+    length: optional(
+      Schema.Struct({ min: optional(countOrNone), max: optional(count) }).check(
+        Schema.makeFilter(
+          ({ max, min }) => (min !== undefined || max !== undefined) && (min ?? 0) <= (max ?? Infinity),
+          {
+            expected: "min, max or both, with `min` up to `max`",
+          },
+        ),
+      ),
+    ),
+    refusal: optional(
+      Schema.Union([
+        notRefused,
+        Schema.Struct({
+          startsWith: Schema.Array(text("the beginning of a refusal"))
+            .annotate({
+              expected: beginnings,
+            })
+            .check(Schema.makeFilter((texts) => texts.length > 0, { expected: beginnings })),
+        }),
+      ]).annotate({ expected: refusals }),
+    ),
+  }).check(
+    Schema.makeFilter((accept) => Object.keys(accept).length > 0, {
+      expected: "at least one of schema, length and refusal",
+    }),
+  ),
+]).annotate({ expected: "schema, or a mapping of schema, length and refusal" })
 
 /** The longest cooldown that a provider's `Retry-After` may start. */
 export const Cooldown = Schema.Struct({ max: optional(PositiveDuration) })

@@ -6,7 +6,7 @@
 import { capabilities } from "@understudy/core/Call"
 import { minutesOf } from "@understudy/core/internal/route/Condition"
 import { isQuantile, quantiles } from "@understudy/core/internal/policy/HedgePolicy"
-import type { Policies as CorePolicies } from "@understudy/core/Policies"
+import type { Accept, Policies as CorePolicies } from "@understudy/core/Policies"
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import { reasonTags } from "@understudy/core/ProviderError"
 import * as Route from "@understudy/core/Route"
@@ -309,7 +309,7 @@ const withPolicies = (
 }
 
 /** The policies that any shape of route may have. */
-type PolicyFields = { readonly [Key in keyof CorePolicies]: CorePolicies[Key] }
+type PolicyFields = Omit<CorePolicies, "accept"> & { readonly accept?: Accept }
 
 /** The route with its error branches, the first in `rawBranches` innermost. */
 const withBranches = (reader: Reader, input: BranchKeys, at: Position, route: Route.Route): Route.Route =>

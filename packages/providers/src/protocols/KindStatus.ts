@@ -11,6 +11,7 @@ export const of: Readonly<Record<Kind, number>> = {
   BudgetExceeded: 429,
   Timeout: 504,
   Unavailable: 503,
+  NotAccepted: 502,
   Upstream: 502,
   StreamInterrupted: 502,
 }

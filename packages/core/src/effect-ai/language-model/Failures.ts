@@ -36,6 +36,8 @@ const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiE
       return retryAfter === undefined
         ? new AiError.QuotaExhaustedError({})
         : new AiError.RateLimitError({ retryAfter: Duration.millis(retryAfter) })
+    case "NotAccepted":
+      return new AiError.InvalidOutputError({ description: message })
     case "Timeout":
     case "Unavailable":
     case "StreamInterrupted":
