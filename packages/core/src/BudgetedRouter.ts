@@ -127,7 +127,7 @@ const scopesOfAttempts = (): Books["scopesOf"] => {
 
 const noOptions: CallOptions = {}
 
-/** The options of a call with its spending. Tags and headers stay lazy. */
+/** The options of a call with its spending. Tags, headers and the session stay lazy. */
 class BudgetedOptions implements CallOptions {
   readonly #own: CallOptions
   readonly timeout: CallOptions["timeout"]
@@ -151,6 +151,10 @@ class BudgetedOptions implements CallOptions {
 
   get headers(): CallOptions["headers"] {
     return this.#own.headers
+  }
+
+  get session(): CallOptions["session"] {
+    return this.#own.session
   }
 }
 

@@ -120,6 +120,10 @@ const firstToken = histogram(
   firstTokens,
 )
 const cached = counter("understudy_cache_requests_total", "Calls on cached routes by route and result (hit, miss)")
+const affinity = counter(
+  "understudy_affinity_requests_total",
+  "Calls of conversations on balances with affinity, by route, result (kept, new, moved) and why they were moved",
+)
 const attempts = counter("understudy_attempts_total", "Attempts by deployment, outcome and reason")
 const attemptDuration = histogram(
   "understudy_attempt_duration_seconds",
@@ -130,6 +134,10 @@ const failovers = counter("understudy_failovers_total", "Fallbacks by deployment
 const hedges = counter("understudy_hedges_total", "Hedged attempts by deployment and hedging deployment")
 const skips = counter("understudy_skips_total", "Candidates that were not tried, by deployment and reason")
 const tokens = counter("understudy_tokens_total", "Tokens by deployment and type (input, output)")
+const promptCacheTokens = counter(
+  "understudy_prompt_cache_tokens_total",
+  "Input tokens that providers read from their prompt caches or wrote to them, by deployment and type (read, write)",
+)
 const cost = counter("understudy_cost_usd_total", "Cost in US dollars by deployment, where the price is known")
 const unpriced = counter("understudy_unpriced_attempts_total", "Attempts with usage but no known price, by deployment")
 const circuit = gauge("understudy_circuit_state", "Circuit state by deployment: 0 closed, 1 half-open, 2 open")
@@ -175,6 +183,8 @@ const deploymentSeries = (deployment: string) => ({
   skips: byKey((reason) => skips({ deployment, reason: snakeCase(reason) })),
   inputTokens: tokens({ deployment, type: "input" }),
   outputTokens: tokens({ deployment, type: "output" }),
+  cacheRead: promptCacheTokens({ deployment, type: "read" }),
+  cacheWrite: promptCacheTokens({ deployment, type: "write" }),
   cost: cost({ deployment }),
   unpriced: unpriced({ deployment }),
 })
@@ -183,6 +193,9 @@ const routeSeries = (route: string) => ({
   calls: byKey((outcome) => byKey((error) => calls({ route, outcome, error: error === "" ? "" : snakeCase(error) }))),
   duration: byKey((outcome) => callDuration({ route, outcome })),
   cached: byKey((result) => cached({ route, result })),
+  affinity: byKey((result) =>
+    byKey((reason) => affinity({ route, result, reason: reason === "" ? "" : snakeCase(reason) })),
+  ),
   firstToken: firstToken({ route }),
 })
 
@@ -213,6 +226,8 @@ const initialOfDeployment = (deployment: string): ReadonlyArray<Series> => [
   ...accountReasons.map((reason) => attempts({ deployment, outcome: "failure", reason: snakeCase(reason) })),
   tokens({ deployment, type: "input" }),
   tokens({ deployment, type: "output" }),
+  promptCacheTokens({ deployment, type: "read" }),
+  promptCacheTokens({ deployment, type: "write" }),
 ]
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -243,6 +258,9 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
         if (attempt.usage !== undefined) {
           series.inputTokens.updateUnsafe(attempt.usage.inputTokens, context)
           series.outputTokens.updateUnsafe(attempt.usage.outputTokens, context)
+          const { cacheWriteTokens = 0, cachedInputTokens = 0 } = attempt.usage
+          if (cachedInputTokens > 0) series.cacheRead.updateUnsafe(cachedInputTokens, context)
+          if (cacheWriteTokens > 0) series.cacheWrite.updateUnsafe(cacheWriteTokens, context)
           if (attempt.cost === undefined && !unbilled.has(attempt.deployment)) series.unpriced.updateUnsafe(1, context)
         }
         if (attempt.cost !== undefined) series.cost.updateUnsafe(attempt.cost, context)
@@ -258,11 +276,15 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
       case "FirstToken":
         return routeOf(event.route).firstToken.updateUnsafe(event.millis / 1000, context)
       case "CallEnded": {
-        const { cache, error = "", millis = 0, outcome = "" } = event.receipt
+        const { affinity, cache, error = "", millis = 0, outcome = "" } = event.receipt
         const series = routeOf(event.route)
         series.calls(outcome)(error).updateUnsafe(1, context)
         series.duration(outcome).updateUnsafe(millis / 1000, context)
         if (cache !== undefined) series.cached(cache).updateUnsafe(1, context)
+        if (affinity !== undefined) {
+          const { reason = "", result } = affinity
+          series.affinity(result)(reason).updateUnsafe(1, context)
+        }
         return
       }
       case "AttemptStarted":

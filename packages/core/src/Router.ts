@@ -20,6 +20,7 @@ import * as Circuit from "./admission/Circuit.ts"
 import * as Cooldowns from "./admission/Cooldowns.ts"
 import * as RateLimit from "./admission/RateLimit.ts"
 import * as Status from "./admission/Status.ts"
+import * as AffinityStore from "./affinity/AffinityStore.ts"
 import * as CacheStore from "./cache/CacheStore.ts"
 import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
@@ -195,7 +196,7 @@ export class Reload extends Context.Service<
 >()("@understudy/core/Router/Reload") {}
 
 /**
- * A router over these deployments and routes, with circuits, limits, cooldowns and caches in memory. The layer requires what
+ * A router over these deployments and routes, with circuits, limits, cooldowns, caches and conversations in memory. The layer requires what
  * the providers of its deployments require, and fails to start with their errors.
  *
  * ```ts
@@ -227,6 +228,7 @@ export const layerMemory = Layer.mergeAll(
   RateLimit.layerMemory,
   Cooldowns.layerMemory,
   CacheStore.layerMemory,
+  AffinityStore.layerMemory,
 )
 
 /** A router whose state is in the given stores. Several gateways share one state by those of `SharedState`. */
@@ -243,6 +245,7 @@ export const layerShared = <
   | RateLimiter.RateLimiter
   | Cooldowns.Cooldowns
   | CacheStore.CacheStore
+  | AffinityStore.AffinityStore
 > => started(options)
 
 const started = <Deployments extends Record<string, Deployment.Any>>(options: Options<Deployments>) =>
@@ -278,6 +281,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
     stores,
     random,
     bus,
+    affinity: yield* AffinityStore.AffinityStore,
     generation: yield* Generation.start(shared, options, undefined),
     openRecord: CallRecorder.makeOpen(bus, random),
   }
@@ -336,7 +340,7 @@ const service = (router: Running): Router["Service"] => ({
     ),
   explain: (request, options) =>
     aside(router, request.model, (route, now) =>
-      Explainer.make(router.stores, route, new Call(request, options?.streaming === true, options, now)),
+      Explainer.make(router, route, new Call(request, options?.streaming === true, options, now)),
     ),
   events: router.bus.stream,
   subscribe: router.bus.subscribe,

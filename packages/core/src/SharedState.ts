@@ -1,9 +1,9 @@
 /**
- * Circuits, rate limits, cooldowns and cached responses in Redis, shared by all gateways that use it.
+ * Circuits, rate limits, cooldowns, cached responses and kept conversations in Redis, shared by all gateways that use it.
  *
  * A call never fails because of Redis. An operation that fails, or takes longer than 100 ms, is done in memory instead, and
- * so are all that follow until Redis answers again. Until then each gateway uses its own circuits, limits and cooldowns, and
- * its caches are empty. A warning is logged, and the gauge `understudy_state_degraded` is 1.
+ * so are all that follow until Redis answers again. Until then each gateway uses its own circuits, limits, cooldowns and
+ * conversations, and its caches are empty. A warning is logged, and the gauge `understudy_state_degraded` is 1.
  *
  * ```ts
  * const RouterLive = Router.layerShared({ deployments, routes }).pipe(
@@ -21,6 +21,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as Result from "effect/Result"
+import * as AffinityStore from "./affinity/AffinityStore.ts"
 import * as CacheStore from "./cache/CacheStore.ts"
 import * as Circuit from "./admission/Circuit.ts"
 import * as RateLimit from "./admission/RateLimit.ts"
@@ -290,12 +291,62 @@ const cacheStore = (withFallback: WithFallback, redis: Redis.Redis["Service"]): 
   }
 }
 
+const affinityScripts = {
+  /** The deployment of the first key that has one, or "". With `ttl`, it stays that many milliseconds from now on. */
+  find: Redis.script((keys: ReadonlyArray<string>, ttl: number) => [...keys, ttl], {
+    numberOfKeys: (keys) => keys.length,
+    lua: `for _, key in ipairs(KEYS) do
+  local deployment = redis.call("GET", key)
+  if deployment then
+    if tonumber(ARGV[1]) > 0 then redis.call("PEXPIRE", key, ARGV[1]) end
+    return deployment
+  end
+end
+return ""`,
+  }).withReturnType<string>(),
+  set: Redis.script((keys: ReadonlyArray<string>, deployment: string, ttl: number) => [...keys, deployment, ttl], {
+    numberOfKeys: (keys) => keys.length,
+    lua: `for _, key in ipairs(KEYS) do redis.call("SET", key, ARGV[1], "PX", ARGV[2]) end`,
+  }),
+}
+
+/** A conversation is a key that expires. What this gateway keeps or finds there, it also keeps itself, for an outage of Redis. */
+const affinityStore = (
+  withFallback: WithFallback,
+  redis: Redis.Redis["Service"],
+  local: AffinityStore.AffinityStore["Service"],
+): AffinityStore.AffinityStore["Service"] => {
+  const always = () => true
+  const [find, set] = [redis.eval(affinityScripts.find), redis.eval(affinityScripts.set)]
+  const at = (keys: ReadonlyArray<string>) => keys.map((key) => `${prefix}affinity:${key}`)
+  return {
+    find: (keys, ttl) => {
+      const shared = Effect.flatMap(find(at(keys), Math.ceil(ttl ?? 0)), (deployment) => {
+        if (deployment === "") return Effect.undefined
+        return ttl === undefined
+          ? Effect.succeed(deployment)
+          : Effect.as(local.set(keys.slice(0, 1), deployment, ttl), deployment)
+      })
+      return Effect.orElseSucceed(withFallback(shared, local.find(keys, ttl), always), () => undefined)
+    },
+    set: (keys, deployment, ttl) =>
+      Effect.andThen(
+        local.set(keys, deployment, ttl),
+        Effect.ignore(withFallback(Effect.asVoid(set(at(keys), deployment, Math.ceil(ttl))), Effect.void, always)),
+      ),
+  }
+}
+
 /**
  * The stores for `Router.layerShared`, in Redis. Redis may disconnect and reconnect while the layer is in use. Its client
  * must fail commands while it is disconnected, not queue them.
  */
 export const layer: Layer.Layer<
-  CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiter | Cooldowns.Cooldowns | CacheStore.CacheStore,
+  | CircuitBreaker.CircuitBreakerStore
+  | RateLimiter.RateLimiter
+  | Cooldowns.Cooldowns
+  | CacheStore.CacheStore
+  | AffinityStore.AffinityStore,
   never,
   Redis.Redis
 > = Layer.effectContext(
@@ -318,6 +369,7 @@ export const layer: Layer.Layer<
       combine(RateLimiter.RateLimiter, limiter),
       Context.make(Cooldowns.Cooldowns, cooldowns(withFallback, redis, Cooldowns.makeMemory())),
       Context.make(CacheStore.CacheStore, cacheStore(withFallback, redis)),
+      Context.make(AffinityStore.AffinityStore, affinityStore(withFallback, redis, AffinityStore.makeMemory())),
     )
   }),
 )

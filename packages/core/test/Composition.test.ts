@@ -16,6 +16,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import * as AffinityStore from "../src/affinity/AffinityStore.ts"
 import * as CacheStore from "../src/cache/CacheStore.ts"
 import type * as Chat from "../src/model/Chat.ts"
 import * as Circuit from "../src/admission/Circuit.ts"
@@ -140,6 +141,7 @@ const askedByEffects = Layer.mergeAll(
     }),
   ),
   CacheStore.layerMemory,
+  AffinityStore.layerMemory,
 )
 
 /** One router told by a seed, called a few times at once; what was planned, what was done. */
@@ -172,6 +174,7 @@ const world = (seed: number) => {
       RateLimit.layerMemory,
       Cooldowns.layerMemory,
       CacheStore.layerMemory,
+      AffinityStore.layerMemory,
     ]),
     hedged: JSON.stringify(route).includes("Hedge"),
     tags: choose.one([[], ["vip"]]),

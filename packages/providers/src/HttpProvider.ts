@@ -314,7 +314,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     const whole = () => write(Outline.whole(request), host, isStream)
     const { encoding } = outline
     const isOwn = request.native?.protocol === protocol
-    const short = isOwn ? Outline.shorten(request) : encoding && Outline.toEncode(request, encoding)
+    const short = isOwn ? Outline.shorten(request) : encoding && Outline.toEncode(request, outline)
     if (short === undefined) return whole()
     return Effect.flatMapEager(lower(short, host), (lowered) => {
       const { droppedParams, isNative, names } = lowered

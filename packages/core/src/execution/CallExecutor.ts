@@ -6,6 +6,8 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Admission from "../admission/Admission.ts"
+import type { AffinityStore } from "../affinity/AffinityStore.ts"
+import * as CallAffinity from "../affinity/CallAffinity.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
@@ -26,6 +28,7 @@ import * as StreamAttempt from "./StreamAttempt.ts"
 export interface Engine {
   readonly stores: Admission.Stores
   readonly random: Plan.Random
+  readonly affinity: AffinityStore["Service"]
 }
 
 /** A call, the route that it is on, its record, and when it must have ended. */
@@ -85,6 +88,8 @@ export const stream = (
 export interface PlannedCall<Request extends AnyRequest = AnyRequest> {
   readonly context: Attempt.Context<Request>
   readonly route: BoundRoute.BoundRoute
+  /** Where its conversation is kept, on a route that keeps conversations. */
+  readonly affinity: CallAffinity.CallAffinity | undefined
 }
 
 /** One attempt of a step of a plan. */
@@ -101,13 +106,39 @@ const embedAttempt: StepAttempt<Embedding.Request, Embedding.Response> = ({ cont
   Attempt.complete(context, leaf, Attempt.embed, options)
 
 const execute = <Request extends AnyRequest, A>(
+  engine: Engine,
+  execution: Execution<Request>,
+  attempt: StepAttempt<Request, A>,
+): Effect.Effect<A, RouterError> => {
+  const { call, recorder, route } = execution
+  if (!CallAffinity.isKept(route, call)) return run(engine, execution, attempt, undefined)
+  return Effect.flatMapEager(CallAffinity.find(engine.affinity, route, call), (affinity) => {
+    if (affinity === undefined) return run(engine, execution, attempt, undefined)
+    const kept: StepAttempt<Request, A> = (planned, step, options) =>
+      Effect.tap(attempt(planned, step, options), () => keep(affinity, step, recorder))
+    return run(engine, execution, kept, affinity)
+  })
+}
+
+/** Keeps the call's conversation on the deployment of the step that answers it. */
+export const keep = (
+  affinity: CallAffinity.CallAffinity,
+  step: Plan.Step,
+  recorder: CallRecorder,
+): Effect.Effect<void> =>
+  Effect.mapEager(affinity.answered(step, recorder.receipt), (became) => {
+    if (became !== undefined) recorder.affinity(became)
+  })
+
+const run = <Request extends AnyRequest, A>(
   { random, stores }: Engine,
   { call, clock, deadline, recorder, route }: Execution<Request>,
   attempt: StepAttempt<Request, A>,
+  affinity: CallAffinity.CallAffinity | undefined,
 ): Effect.Effect<A, RouterError> => {
-  const first = Plan.first(route.route, call, random)
+  const first = Plan.first(route.route, call, random, affinity?.kept)
   route.budget.recordCall(call.at)
-  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline, clock }, route }
+  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline, clock }, route, affinity }
   const chain: Fallback.Chain<A> = {
     rules: Fallback.rules,
     recorder,

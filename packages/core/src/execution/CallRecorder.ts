@@ -14,7 +14,7 @@ import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { Attempt, AttemptType, Outcome, Receipt } from "../receipt/Receipt.ts"
+import type { Affinity, Attempt, AttemptType, Outcome, Receipt } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
@@ -147,6 +147,11 @@ export class CallRecorder {
     this.#lastOutcome = "success"
     const { deployment = "", id: call, route } = this.#receipt
     this.#bus.publish({ _tag: "CacheHit", call, route, deployment, model })
+  }
+
+  /** What became of the conversation that the call belongs to. */
+  affinity(affinity: Affinity): void {
+    this.#receipt.affinity = affinity
   }
 
   /** The call has ended. Only the first end counts. */

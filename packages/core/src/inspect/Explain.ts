@@ -14,6 +14,7 @@ import type { SplitBy } from "../route/Split.ts"
 import * as Split from "../route/Split.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
 import type { AcceptPolicy, Limits, Protect, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
+import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import type { Strategy } from "../route/Strategy.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -45,7 +46,13 @@ export interface Explanation {
  */
 export type Node =
   | ExplainedDeployment
-  | { readonly _tag: "Sequence"; readonly strategy: Selection; readonly plans: ReadonlyArray<Node> }
+  | {
+      readonly _tag: "Sequence"
+      readonly strategy: Selection
+      readonly plans: ReadonlyArray<Node>
+      /** Of a balance that keeps conversations: how, and where it keeps that of this call. */
+      readonly affinity?: Affinity | undefined
+    }
   | ExplainedSplit
   | { readonly _tag: "OnError"; readonly plan: Node; readonly after: ReadonlyArray<ReasonTag>; readonly use: Node }
 
@@ -60,6 +67,11 @@ export interface ExplainedSplit {
   readonly arm: string
   readonly arms: ReadonlyArray<{ readonly name: string; readonly share: number }>
   readonly plan: Node
+}
+
+/** `kept`: the deployment on which the balance keeps the conversation, which is tried first. `ttl` is in milliseconds. */
+export interface Affinity extends AffinityPolicy.ResolvedAffinityPolicy {
+  readonly kept: string | undefined
 }
 
 /** How a sequence is tried: in order, as a hedge, or by a balance's strategy. */
@@ -154,7 +166,10 @@ export const lines = ({
           ...policies(node, streaming).map((line) => `${indent}     ${line}`),
         ]
       case "Sequence":
-        return [`${indent}${node.strategy}`, ...node.plans.flatMap((each) => render(each, `${indent}  `))]
+        return [
+          `${indent}${node.strategy}${affinity(node.affinity)}`,
+          ...node.plans.flatMap((each) => render(each, `${indent}  `)),
+        ]
       case "Split":
         return [`${indent}${splitLine(node)}`, ...render(node.plan, `${indent}  `)]
       case "OnError":
@@ -183,6 +198,12 @@ const splitLine = ({ arm, arms, by, takenBy }: ExplainedSplit): string => {
   )
   const why = takenBy === "call" ? "drawn for each call, here the largest share" : `for this ${takenBy}`
   return `split by ${by}: ${taken.join("")} (${why})${others.length === 0 ? "" : `; not ${others.join(", ")}`}`
+}
+
+const affinity = (affinity: Affinity | undefined): string => {
+  if (affinity === undefined) return ""
+  const kept = affinity.kept === undefined ? "not kept yet" : `kept on ${affinity.kept}`
+  return `, ${AffinityPolicy.describe(affinity)}: the conversation is ${kept}`
 }
 
 const headline = ({ checks, deployment, model, score }: ExplainedDeployment): string => {

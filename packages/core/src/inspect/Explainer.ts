@@ -3,9 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Admission from "../admission/Admission.ts"
+import * as CallAffinity from "../affinity/CallAffinity.ts"
 import type { Candidate } from "../deployment/Candidate.ts"
 import { limits } from "../deployment/Candidate.ts"
 import type { Call } from "../model/Call.ts"
+import type { Engine } from "../execution/CallExecutor.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
@@ -25,13 +27,16 @@ import type {
 
 /** Explains a call on a route. A `shuffle` is shown as written: its order is drawn for each call. */
 export const make = (
-  stores: Admission.Stores,
+  { affinity: store, stores }: Pick<Engine, "affinity" | "stores">,
   route: BoundRoute.BoundRoute,
   call: Call,
 ): Effect.Effect<Explanation> => {
   const total = Timeout.deadline(0, route.total, call.options.timeout).at
-  const plan = Plan.make(route.route, call, fixedRandom)
-  return Effect.map(explainPlan({ stores, route: route.name, call, total }, plan, "fallback"), (plan) => ({
+  const explained = Effect.flatMap(CallAffinity.peek(store, route, call), (affinity) => {
+    const plan = Plan.make(route.route, call, fixedRandom, affinity?.kept)
+    return explainPlan({ stores, route: route.name, call, total }, plan, "fallback")
+  })
+  return Effect.map(explained, (plan) => ({
     route: route.name,
     streaming: call.streaming,
     inputTokens: call.inputTokens,
@@ -64,7 +69,12 @@ const explainPlan = (context: Context, plan: Plan.Plan, selection: Selection): E
     case "Sequence":
       return Effect.map(
         Effect.forEach(plan.plans, (each) => explainPlan(context, each, plan.strategy)),
-        (plans): Node => ({ _tag: "Sequence", strategy: plan.strategy, plans }),
+        (plans): Node => ({
+          _tag: "Sequence",
+          strategy: plan.strategy,
+          plans,
+          ...(plan.affinity === undefined ? undefined : { affinity: plan.affinity }),
+        }),
       )
     case "Split": {
       const { arm, split } = plan

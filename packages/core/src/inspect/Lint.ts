@@ -79,8 +79,12 @@ export const lint = (
 // Warnings
 // ---------------------------------------------------------------------------------------------------------------------
 
-const warnings = ({ route, total }: BoundRoute.BoundRoute<Named>): ReadonlyArray<string> => [
-  ...new Set([...splitWarnings(route), ...paths(route).flatMap((path) => warningsOf(path, total))]),
+const warnings = ({ affine, route, total }: BoundRoute.BoundRoute<Named>): ReadonlyArray<string> => [
+  ...new Set([
+    ...splitWarnings(route),
+    ...paths(route).flatMap((path) => warningsOf(path, total)),
+    ...affine.flatMap(uselessAffinity),
+  ]),
 ]
 
 /** Splits of one arm, and arms without calls. */
@@ -93,6 +97,17 @@ const splitWarnings = (route: BoundRoute.Bound<Named>): ReadonlyArray<string> =>
     ...arms.filter(({ share }) => share === 0).map(({ use }) => `the arm "${use}" gets no calls: its share is 0`),
     ...inner,
   ]
+}
+
+/** Embeddings have no prompt cache, and where there is no choice there is nothing to keep. */
+const uselessAffinity = ({ weighted }: BoundRoute.AffineBalance<Named>): ReadonlyArray<string> => {
+  const [first, ...others] = new Set(weighted.map(({ candidate }) => candidate.name))
+  if (first !== undefined && others.length === 0) {
+    return [`"${first}" is the only deployment of a balance with affinity, which has no effect there: remove it`]
+  }
+  return weighted.every(({ candidate }) => embeds(candidate.deployment))
+    ? [`affinity has no effect on the balance of "${[first, ...others].join('", "')}": embeddings have no prompt cache`]
+    : []
 }
 
 const warningsOf = (all: Path, total: number): ReadonlyArray<string> => {

@@ -5,6 +5,7 @@
  * the next deployment.
  */
 import * as Duration from "effect/Duration"
+import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import type { Condition } from "../route/Condition.ts"
 import type { After } from "../policy/HedgePolicy.ts"
 import { isQuantile } from "../policy/HedgePolicy.ts"
@@ -73,7 +74,9 @@ const draw = (chart: Chart, route: Route, path: ReadonlyArray<string>): Shape =>
     case "Balance":
       return frame(
         chart,
-        route.strategy,
+        route.affinity === undefined
+          ? route.strategy
+          : `${route.strategy}, ${AffinityPolicy.describe(AffinityPolicy.resolve(route.affinity))}`,
         route.across.map((name) => box(chart, name)),
       )
     case "Hedge":

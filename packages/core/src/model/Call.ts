@@ -38,6 +38,7 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `caller`: the name of the caller, for receipts, logs and metrics. Cached responses are kept per caller.
  * - `protocol`: the protocol of the client, for receipts.
  * - `team`: the team of the caller, for receipts and budgets.
+ * - `session`: the id of the conversation that the call belongs to, for balances that keep conversations (`AffinityPolicy`).
  * - `spending`: asked before each attempt, and told what it cost. Set by `BudgetedRouter`.
  */
 export interface CallOptions {
@@ -47,6 +48,7 @@ export interface CallOptions {
   readonly caller?: string | undefined
   readonly protocol?: string | undefined
   readonly team?: string | undefined
+  readonly session?: string | undefined
   readonly spending?: Spending | undefined
 }
 

@@ -24,13 +24,13 @@ export interface Outline {
    * `undefined` if a new member contains a shortened text.
    */
   readonly print: (body: object) => Uint8Array | undefined
+  /** The whole text, if it is shortened or is JSON with shortened texts. */
+  readonly restore: (text: string) => string
   /** For providers of other protocols; `undefined` if they need the whole request. */
   readonly encoding: Encoding | undefined
 }
 
 export interface Encoding {
-  /** The whole text, if it is shortened or is JSON with shortened texts. */
-  readonly restore: (text: string) => string
   /** The JSON of a body that was encoded from `request`, with the whole texts. `undefined` if a text was changed. */
   readonly write: (body: object) => Uint8Array | undefined
 }
@@ -87,7 +87,7 @@ export const sent = (request: Chat.Request): Chat.Request => {
  * them as objects. `undefined` if the encoder reads texts: citations have positions in them, and a JSON format asks whether one
  * mentions JSON.
  */
-export const toEncode = (request: Chat.Request, { restore }: Encoding): Chat.Request | undefined => {
+export const toEncode = (request: Chat.Request, { restore }: Pick<Outline, "restore">): Chat.Request | undefined => {
   const short = shorten(request)
   if (short.format?.type === "json") return undefined
   const messages: Array<Chat.Message> = []

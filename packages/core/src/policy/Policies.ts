@@ -12,6 +12,8 @@ import type { StreamPolicy } from "./StreamPolicy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
 
 export type { Accept, AcceptPolicy, AcceptPredicate } from "./Acceptance.ts"
+export { affinityBys } from "./AffinityPolicy.ts"
+export type { AffinityBy, AffinityPolicy, ResolvedAffinityPolicy } from "./AffinityPolicy.ts"
 export type { CachePolicy, ResolvedCachePolicy } from "./CachePolicy.ts"
 export type { CircuitPolicy } from "./CircuitPolicy.ts"
 export type { CooldownPolicy } from "./Cooldown.ts"

@@ -55,6 +55,20 @@ export interface Skipped {
  */
 export type Outcome = "success" | "failure" | "cancelled"
 
+/**
+ * What became of the conversation that a call belongs to, at a balance that keeps conversations (see `AffinityPolicy`).
+ *
+ * - `new`: it was kept nowhere yet, and is kept on the deployment that answers.
+ * - `kept`: the deployment that it was kept on answers.
+ * - `moved`: another deployment answers, and keeps it if it is in the same balance. `from` is the one that had it, and `reason`
+ *   why that did not answer: it was skipped, its attempt failed, or it is no longer in the balance (`Removed`).
+ */
+export interface Affinity {
+  readonly result: "new" | "kept" | "moved"
+  readonly from?: string | undefined
+  readonly reason?: SkipReason["_tag"] | ReasonTag | "Removed" | undefined
+}
+
 /** The record of one call. */
 export interface Receipt {
   readonly id: string
@@ -88,6 +102,8 @@ export interface Receipt {
   readonly droppedParams: ReadonlyArray<string> | undefined
   /** If the route has a cache: whether the response came from it. */
   readonly cache: "hit" | "miss" | undefined
+  /** What became of its conversation, if a balance of the route keeps conversations and a deployment answers. */
+  readonly affinity: Affinity | undefined
   /** The time from the start of the call to a stream's first output. */
   readonly firstTokenMillis: number | undefined
   /** Set when the call has ended, as is `millis`. */
@@ -124,6 +140,7 @@ export class ReceiptBuilder implements Receipt {
   split: string | undefined = undefined
   droppedParams: ReadonlyArray<string> | undefined = undefined
   cache: "hit" | "miss" | undefined = undefined
+  affinity: Affinity | undefined = undefined
   firstTokenMillis: number | undefined = undefined
   outcome: Outcome | undefined = undefined
   error: Kind | undefined = undefined
@@ -169,17 +186,28 @@ export class ReceiptBuilder implements Receipt {
 
 const noTags: ReadonlyArray<string> = []
 
-/** The tokens and cost of all attempts of a call. `cost` is `undefined` if no attempt has a cost. */
+/**
+ * The tokens and cost of all attempts of a call. `cost` is `undefined` if no attempt has a cost, and `cachedInputTokens`, which
+ * are part of `inputTokens`, if no provider reported them.
+ */
 export const total = (
   receipt: Pick<Receipt, "attempts">,
-): { readonly inputTokens: number; readonly outputTokens: number; readonly cost: number | undefined } => {
+): {
+  readonly inputTokens: number
+  readonly cachedInputTokens: number | undefined
+  readonly outputTokens: number
+  readonly cost: number | undefined
+} => {
   let inputTokens = 0
+  let cachedInputTokens: number | undefined
   let outputTokens = 0
   let cost: number | undefined
   for (const attempt of receipt.attempts) {
     inputTokens += attempt.usage?.inputTokens ?? 0
     outputTokens += attempt.usage?.outputTokens ?? 0
+    const cached = attempt.usage?.cachedInputTokens
+    if (cached !== undefined) cachedInputTokens = (cachedInputTokens ?? 0) + cached
     if (attempt.cost !== undefined) cost = (cost ?? 0) + attempt.cost
   }
-  return { inputTokens, outputTokens, cost }
+  return { inputTokens, cachedInputTokens, outputTokens, cost }
 }

@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Candidate from "../deployment/Candidate.ts"
+import * as CallExecutor from "../execution/CallExecutor.ts"
 import type { PlacedStream } from "../execution/CallExecutor.ts"
 import * as Fallback from "../execution/Fallback.ts"
 import * as StreamAttempt from "../execution/StreamAttempt.ts"
@@ -128,13 +129,17 @@ const recovery = (
   { planned, scope, step }: PlacedStream,
   transformFor: (leaf: Leaf) => Transform | undefined,
 ): TakeOver => {
-  const { context } = planned
+  const { affinity, context } = planned
   const chain: Fallback.Chain<{ readonly stream: StartedStream; readonly step: Step }> = {
     rules,
     recorder: context.recorder,
     attempt: (step, { onAdmitted }) => {
       const options = { onAdmitted, transform: transformFor(step.leaf) }
-      const started = StreamAttempt.start(context, step.leaf, scope, options)
+      const starting = StreamAttempt.start(context, step.leaf, scope, options)
+      const started =
+        affinity === undefined
+          ? starting
+          : Effect.tap(starting, () => CallExecutor.keep(affinity, step, context.recorder))
       const { trace } = context.recorder
       return Effect.map(trace === undefined ? started : trace.aroundElsewhere(started), (stream) => ({ stream, step }))
     },

@@ -5,6 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import * as RetryBudget from "../policy/RetryBudget.ts"
 import * as CachePolicy from "../policy/CachePolicy.ts"
 import type { Candidate, ResolvedPolicies } from "../deployment/Candidate.ts"
@@ -36,6 +37,7 @@ export type Bound<C = Candidate> =
       readonly excluded: ReadonlyArray<Leaf<C>>
       /** The running totals of the weights of `weighted`. */
       readonly totals: ReadonlyArray<number>
+      readonly affinity: AffinityPolicy.ResolvedAffinityPolicy | undefined
       turn: number
     }
   | {
@@ -52,6 +54,11 @@ export type Bound<C = Candidate> =
       readonly reasons: ReadonlyArray<ReasonTag>
       readonly use: Bound<C>
     }
+
+/** A balance that keeps conversations. */
+export type AffineBalance<C = Candidate> = Extract<Bound<C>, { readonly _tag: "Balance" }> & {
+  readonly affinity: AffinityPolicy.ResolvedAffinityPolicy
+}
 
 export interface Leaf<C = Candidate> {
   readonly _tag: "Leaf"
@@ -84,6 +91,8 @@ export interface BoundRoute<C = Candidate> {
   readonly cache: CachePolicy.ResolvedCachePolicy | undefined
   /** How long its streams may be silent before keep-alives are sent, in milliseconds. */
   readonly keepAlive: number | undefined
+  /** Its balances that keep conversations, in its order. */
+  readonly affine: ReadonlyArray<AffineBalance<C>>
 }
 
 /**
@@ -206,6 +215,7 @@ class Binder<C extends Unstarted> {
       budget: new RetryBudget.RetryBudget(Candidates.retryShare(policies, defaults)),
       cache: policies.cache && CachePolicy.resolve(policies.cache),
       keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),
+      affine: affineBalances(route),
     }
   }
 
@@ -237,6 +247,7 @@ class Binder<C extends Unstarted> {
           weighted,
           totals: Strategy.runningTotals(weighted),
           excluded: across.filter((leaf) => !isWeighted(leaf)),
+          affinity: route.affinity && this.#hasSoundValues ? AffinityPolicy.resolve(route.affinity) : undefined,
           turn: 0,
         }
       }
@@ -379,6 +390,13 @@ const unknownName = (name: string, names: Iterable<string>): string => {
     ...(known.length === 0 ? [] : [`There is ${known.map((each) => `"${each}"`).join(", ")}.`]),
   ].join(" ")
 }
+
+/** The balances of a route that keep conversations, in its order. */
+const affineBalances = <C>(route: Bound<C>): ReadonlyArray<AffineBalance<C>> =>
+  route._tag === "Balance" && keepsConversations(route) ? [route] : parts(route).flatMap(affineBalances)
+
+const keepsConversations = <C>(route: Extract<Bound<C>, { readonly _tag: "Balance" }>): route is AffineBalance<C> =>
+  route.affinity !== undefined
 
 /** The deployments of a route with their models, in the order of the route. */
 export const deployments = (route: Bound): ReadonlyArray<readonly [name: string, model: string]> =>

@@ -15,6 +15,7 @@ import * as Condition from "./Condition.ts"
 import * as Health from "../deployment/Health.ts"
 import type { PlanSkip } from "../model/SkipReason.ts"
 import * as Split from "./Split.ts"
+import type { ResolvedAffinityPolicy } from "../policy/AffinityPolicy.ts"
 import * as Strategy from "./Strategy.ts"
 import type { Skipped } from "../receipt/Receipt.ts"
 
@@ -99,29 +100,50 @@ export type Plan =
       readonly _tag: "Sequence"
       readonly strategy: "fallback" | "hedge" | Strategy.Strategy
       readonly plans: ReadonlyArray<Plan>
+      readonly affinity?: PlannedAffinity | undefined
     }
   /** `plan` is that of the arm at `arm`. */
   | { readonly _tag: "Split"; readonly split: Split.Split; readonly arm: number; readonly plan: Plan }
   /** `use` is tried only after a failure of `plan` for one of these reasons. */
   | { readonly _tag: "OnError"; readonly plan: Plan; readonly after: ReadonlyArray<ReasonTag>; readonly use: Plan }
 
+/** The affinity of a balance, and the deployment that it keeps the call's conversation on, if it does. */
+export interface PlannedAffinity extends ResolvedAffinityPolicy {
+  readonly kept: string | undefined
+}
+
 /** A random number from 0 (inclusive) to 1 (exclusive). */
 export type Random = () => number
 
+/** The deployment that a balance keeps the call's conversation on. */
+export type Kept = (balance: Balance) => string | undefined
+
+const keptNowhere: Kept = () => undefined
+
 /**
  * The first step of the plan of a call that is made; `undefined` if the route has none. Each `round-robin` that the call
- * reaches moves to its next turn.
+ * reaches moves to its next turn, unless it keeps the call's conversation.
  */
-export const first = (route: Bound, call: Call.Call, random: Random): Step | undefined =>
-  enter({ call, streaming: call.streaming, random, turnOf: (balance) => balance.turn++ }, route, noBranches, undefined)
+export const first = (route: Bound, call: Call.Call, random: Random, kept: Kept = keptNowhere): Step | undefined =>
+  enter(
+    { call, streaming: call.streaming, random, turnOf: (balance) => balance.turn++, kept },
+    route,
+    noBranches,
+    undefined,
+  )
 
 /** The first step of a plan that is only looked at. It has no side effects. */
-export const peek = (route: Bound, call: Call.Call, random: Random): Step | undefined =>
-  enter({ call, streaming: call.streaming, random, turnOf: (balance) => balance.turn }, route, noBranches, undefined)
+export const peek = (route: Bound, call: Call.Call, random: Random, kept: Kept = keptNowhere): Step | undefined =>
+  enter(
+    { call, streaming: call.streaming, random, turnOf: (balance) => balance.turn, kept },
+    route,
+    noBranches,
+    undefined,
+  )
 
 /** The whole plan of one call. It has no side effects. */
-export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
-  let step = peek(route, call, random)
+export const make = (route: Bound, call: Call.Call, random: Random, kept: Kept = keptNowhere): Plan => {
+  let step = peek(route, call, random, kept)
   const take = (): Step => {
     const taken = step!
     step = taken.next
@@ -134,7 +156,12 @@ export const make = (route: Bound, call: Call.Call, random: Random): Plan => {
       case "Fallback":
         return { _tag: "Sequence", strategy: "fallback", plans: route.routes.map(plan) }
       case "Balance":
-        return { _tag: "Sequence", strategy: route.strategy, plans: route.across.map(take) }
+        return {
+          _tag: "Sequence",
+          strategy: route.strategy,
+          plans: route.across.map(take),
+          ...(route.affinity === undefined ? undefined : { affinity: { ...route.affinity, kept: kept(route) } }),
+        }
       case "Hedge":
         return { _tag: "Sequence", strategy: "hedge", plans: route.across.map(take) }
       case "When":
@@ -157,6 +184,7 @@ interface Context extends Strategy.SelectionContext {
   readonly call: Call.Call
   /** The turn of a balance that the call reaches. */
   readonly turnOf: (balance: Balance) => number
+  readonly kept: Kept
 }
 
 type Fallback = Extract<Bound, { readonly _tag: "Fallback" }>
@@ -191,7 +219,7 @@ const enter = (context: Context, route: Bound, scope: BranchScope, after: Rest |
     case "Fallback":
       return resume(context, { _tag: "Fallback", route, index: 0, scope, after })
     case "Balance":
-      return choose(context, { route, members: route.weighted, turn: context.turnOf(route), scope, after })
+      return enterBalance(context, route, scope, after)
     case "Hedge":
       return resume(context, { _tag: "Hedge", route, index: 0, scope, after })
     case "When":
@@ -247,6 +275,21 @@ const resume = (context: Context, rest: Rest | undefined): Step | undefined => {
     case "Branch":
       return enter(context, rest.route, scope, after)
   }
+}
+
+/** The first step of a balance: that of the deployment that keeps the conversation, or one that the strategy chooses. */
+const enterBalance = (
+  context: Context,
+  route: Balance,
+  scope: BranchScope,
+  after: Rest | undefined,
+): Step | undefined => {
+  const members = route.weighted
+  const kept = route.affinity === undefined ? undefined : context.kept(route)
+  const chosen = kept === undefined ? -1 : members.findIndex(({ candidate }) => candidate.name === kept)
+  if (chosen < 0) return choose(context, { route, members, turn: context.turnOf(route), scope, after })
+  const left: Rest = { _tag: "Balance", route, members, chosen, scope, after }
+  return stepOf(context, { leaf: members[chosen]!, peers: route.across, hedge: undefined }, scope, left)
 }
 
 /** The step of the member that a balance tries next. */

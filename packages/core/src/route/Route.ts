@@ -17,6 +17,7 @@ import { pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type { Accept } from "../policy/Acceptance.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
+import type { AffinityPolicy } from "../policy/AffinityPolicy.ts"
 import type { UnsupportedParams } from "../model/Chat.ts"
 import type { CachePolicy } from "../policy/CachePolicy.ts"
 import type { Condition } from "./Condition.ts"
@@ -54,7 +55,8 @@ export type Names<Mentioning> = Mentioning extends string
  *
  * - `Target`: the deployment or the route of that name.
  * - `Fallback`: each route in turn, until one answers.
- * - `Balance`: interchangeable deployments, tried in the order of the strategy.
+ * - `Balance`: interchangeable deployments, tried in the order of the strategy; with `affinity`, the deployment that answered the
+ *   call's conversation last comes first.
  * - `Hedge`: the first deployment, and when it is slow or fails, the next one at the same time. The first output wins.
  * - `When`: the first case whose condition holds for the call, or `otherwise`.
  * - `Split`: one of the arms, each for its share of the calls. If it fails, the call continues after the `Split`.
@@ -65,7 +67,12 @@ export type Names<Mentioning> = Mentioning extends string
 export type Node =
   | { readonly _tag: "Target"; readonly name: string }
   | { readonly _tag: "Fallback"; readonly routes: ReadonlyArray<Route> }
-  | { readonly _tag: "Balance"; readonly strategy: Strategy; readonly across: ReadonlyArray<string> }
+  | {
+      readonly _tag: "Balance"
+      readonly strategy: Strategy
+      readonly across: ReadonlyArray<string>
+      readonly affinity?: AffinityPolicy | undefined
+    }
   | { readonly _tag: "Hedge"; readonly hedge: Hedging; readonly across: ReadonlyArray<string> }
   | { readonly _tag: "When"; readonly cases: ReadonlyArray<Case<Route>>; readonly otherwise: Route }
   | { readonly _tag: "Split"; readonly by: SplitBy; readonly arms: ReadonlyArray<Arm<Route>> }
@@ -123,16 +130,19 @@ export const fallback = <const Routes extends readonly [Input, ...ReadonlyArray<
 ): Route<Names<Routes[number]>> => make({ _tag: "Fallback", routes: routes.map(from) })
 
 /**
- * Sorts deployments by the strategy, then tries them in that order.
+ * Sorts deployments by the strategy, then tries them in that order. With `affinity`, a conversation stays with the deployment
+ * that answered it last, which has its prompt cache, as long as that one can be tried.
  *
  * ```ts
  * Route.balance("latency", ["gpt-4o", "gpt-4o-eu"])
+ * Route.balance("round-robin", ["gpt-4o", "gpt-4o-eu"], { affinity: { by: "session", for: "1 hour" } })
  * ```
  */
 export const balance = <const Name extends string>(
   strategy: Strategy,
   across: readonly [Name, ...ReadonlyArray<Name>],
-): Route<Name> => make({ _tag: "Balance", strategy, across })
+  { affinity }: { readonly affinity?: AffinityPolicy | undefined } = {},
+): Route<Name> => make({ _tag: "Balance", strategy, across, ...(affinity === undefined ? undefined : { affinity }) })
 
 /**
  * Tries the first deployment, and the next one when the first has no output after the delay, or fails. The first output

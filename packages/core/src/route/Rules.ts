@@ -6,6 +6,7 @@ import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import { affinityBys } from "../policy/AffinityPolicy.ts"
 import type { Defaults } from "../policy/Policies.ts"
 import * as Chat from "../model/Chat.ts"
 import type { Problem } from "./Problem.ts"
@@ -77,6 +78,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   cache: "it caches responses of whole calls; set it on an outermost route",
   sse: "it concerns the connection to the client; set it on an outermost route",
   connect: "it concerns connections to providers; set it under `defaults.timeout` or in a deployment",
+  affinity: "it keeps a conversation on one of several deployments; set it beside a `balance`",
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -196,6 +198,8 @@ const hedgeShape: Shape = {
   budget: share,
 }
 
+const affinityShape: Shape = { by: oneOf(affinityBys), for: positiveDuration }
+
 const conditionShape: Shape = { inputTokens: { above: countOrNone, below: count } }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -243,7 +247,10 @@ const checkRoute = (route: Route, path: string, isWhole: boolean): ReadonlyArray
     case "Fallback":
       return route.routes.flatMap((each, index) => checkRoute(each, `${path}[${index}]`, false))
     case "Balance":
-      return checkValue(oneOf(strategies), route.strategy, `${path}.balance`)
+      return [
+        ...checkValue(oneOf(strategies), route.strategy, `${path}.balance`),
+        ...(route.affinity === undefined ? [] : check(affinityShape, route.affinity, `${path}.affinity`)),
+      ]
     case "Hedge":
       return check(hedgeShape, route.hedge, `${path}.hedge`)
     case "When":

@@ -80,7 +80,12 @@ describe("a route with a cache", () => {
         ],
       )
       assert.deepStrictEqual(receipts[1]?.attempts, [])
-      assert.deepStrictEqual(total(receipts[1]!), { inputTokens: 0, outputTokens: 0, cost: undefined })
+      assert.deepStrictEqual(total(receipts[1]!), {
+        inputTokens: 0,
+        cachedInputTokens: undefined,
+        outputTokens: 0,
+        cost: undefined,
+      })
     }),
   )
 

@@ -58,7 +58,12 @@ describe("Router.embed", () => {
       assert.strictEqual(receipt.deployment, "primary")
       assert.strictEqual(receipt.outcome, "success")
       assert.strictEqual(receipt.streaming, false)
-      assert.deepStrictEqual(Receipt.total(receipt), { inputTokens: 10, outputTokens: 0, cost: 10 / 1_000_000 })
+      assert.deepStrictEqual(Receipt.total(receipt), {
+        inputTokens: 10,
+        cachedInputTokens: undefined,
+        outputTokens: 0,
+        cost: 10 / 1_000_000,
+      })
       assert.strictEqual(backup.embeddings.length, 0)
     }).pipe(Effect.provide(routed({ primary, backup, options: { price: { input: 1, output: 0 } } })))
   })

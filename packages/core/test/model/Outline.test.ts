@@ -27,6 +27,7 @@ const make = () => {
       return requestOf(text)
     },
     print: () => undefined,
+    restore: (text) => text,
     encoding: undefined,
   }
   return { request: Outline.toRequest(outline), built: () => built }

@@ -203,7 +203,12 @@ describe("stream.protect: continue", () => {
         receipt.attempts.map(({ usage }) => usage),
         [usage, usage],
       )
-      assert.deepStrictEqual(Receipt.total(receipt), { inputTokens: 20, outputTokens: 10, cost: 0.00003 })
+      assert.deepStrictEqual(Receipt.total(receipt), {
+        inputTokens: 20,
+        cachedInputTokens: undefined,
+        outputTokens: 10,
+        cost: 0.00003,
+      })
     }).pipe(Effect.provide(routed(players)))
   })
 

@@ -1,10 +1,11 @@
 /**
- * Call options from the headers of a request: the client's timeout, and the values that a route's conditions match.
+ * Call options from the headers of a request: the client's timeout, the values that a route's conditions match, and the session.
  */
-import type { CallOptions } from "@understudy/core/Call"
+import type { AnyRequest, CallOptions } from "@understudy/core/Call"
 import type { Headers } from "effect/http/Headers"
 import * as Result from "effect/Result"
 import * as ApiError from "./ApiError.ts"
+import * as Session from "./Session.ts"
 
 /** The client's timeout, in milliseconds. */
 export const timeout = "x-request-timeout-ms"
@@ -22,24 +23,30 @@ export const matchable: ReadonlyArray<string> = [
   "x-request-id",
 ]
 
-/** The options in the headers of a request in this protocol. Fails if the timeout is not a positive number. */
-export const read = (headers: Headers, protocol?: string): Result.Result<CallOptions, ApiError.ApiError> => {
+/** The options in the headers of a request, and in its body. Fails if the timeout is not a positive number. */
+export const read = (
+  headers: Headers,
+  request: AnyRequest,
+  protocol?: string,
+): Result.Result<CallOptions, ApiError.ApiError> => {
   const text = headers[timeout]
-  if (text === undefined) return Result.succeed(new HeaderOptions(headers, undefined, protocol))
+  if (text === undefined) return Result.succeed(new HeaderOptions(headers, request, undefined, protocol))
   const millis = Number(text)
   return Number.isFinite(millis) && millis > 0
-    ? Result.succeed(new HeaderOptions(headers, millis, protocol))
+    ? Result.succeed(new HeaderOptions(headers, request, millis, protocol))
     : Result.fail(ApiError.invalid(`${timeout} must be a positive number of milliseconds, not "${text}"`, {}))
 }
 
-/** Reads tags and headers only when a condition does. */
+/** Reads tags, headers and the session only when a route does. */
 class HeaderOptions implements CallOptions {
   readonly timeout: number | undefined
   readonly protocol: string | undefined
   readonly #headers: Headers
+  readonly #request: AnyRequest
 
-  constructor(headers: Headers, timeout: number | undefined, protocol: string | undefined) {
+  constructor(headers: Headers, request: AnyRequest, timeout: number | undefined, protocol: string | undefined) {
     this.#headers = headers
+    this.#request = request
     this.timeout = timeout
     this.protocol = protocol
   }
@@ -50,6 +57,10 @@ class HeaderOptions implements CallOptions {
 
   get headers(): Readonly<Record<string, string>> {
     return conditionHeaders(this.#headers)
+  }
+
+  get session(): string | undefined {
+    return Session.of(this.#headers, this.#request)
   }
 }
 

@@ -2,7 +2,7 @@
  * Filters errors and explanations by the exposure level of the caller. See `Expose`.
  */
 import type { ExplainedDeployment, Explanation, Node, Availability } from "@understudy/core/Explain"
-import type { Attempt, Skipped, Receipt } from "@understudy/core/Receipt"
+import type { Affinity, Attempt, Skipped, Receipt } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
 import type { SkipReason } from "@understudy/core/SkipReason"
 import { meaning } from "@understudy/core/SkipReason"
@@ -68,6 +68,10 @@ export const skipped = (reason: SkipReason, level: Level): SkippedJson =>
   level === "full" || !isState(reason) ? skipReason(reason) : { reason: "unavailable" }
 
 const skipText = (reason: SkipReason): string => (isState(reason) ? "unavailable" : meaning(reason).text)
+
+/** What became of a conversation: `kept`, `new`, or `moved`, at `full` with the reason. */
+export const affinity = ({ reason, result }: Affinity, level: Level): string =>
+  reason === undefined || level !== "full" ? result : `${result}; reason=${snakeCase(reason)}`
 
 /** Whether a reason is about the deployment's circuit, cooldown, limits or budgets, and not about the request. */
 const isState = ({ _tag }: Availability | SkipReason): boolean => states.has(_tag)

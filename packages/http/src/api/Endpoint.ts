@@ -5,7 +5,7 @@
  * Headers are sent only with the first output. Until then, a failure has a status and an error body; after it, the error
  * event of the protocol.
  */
-import type { CallOptions as Options } from "@understudy/core/Call"
+import type { AnyRequest, CallOptions as Options } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import type { Receipt } from "@understudy/core/Receipt"
@@ -133,7 +133,7 @@ interface Incoming {
  * Handles a call: decodes its body, reads its options, attaches the headers and the query that are passed to the provider.
  * Errors are encoded by the protocol.
  */
-const called = <A extends { readonly request: Pick<Chat.Request, "model" | "native"> }>(
+const called = <A extends { readonly request: AnyRequest }>(
   protocol: ClientProtocol,
   body: Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>,
   answer: (
@@ -153,7 +153,7 @@ const called = <A extends { readonly request: Pick<Chat.Request, "model" | "nati
     let model: string | undefined
     const answered = Effect.flatMap(body, (call) => {
       model = call.request.model
-      const options = CallOptions.read(http.headers, protocol.protocol)
+      const options = CallOptions.read(http.headers, call.request, protocol.protocol)
       if (Result.isFailure(options)) return Effect.fail(options.failure)
       const request = Passthrough.attach(call.request, http, isKey)
       return answer({ ...call, request, options: options.success, level, clock, http })

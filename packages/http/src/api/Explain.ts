@@ -40,8 +40,8 @@ export const layer = HttpRouter.use((http) =>
           Result.map(decode(body, address), (request) => ({ request, streaming: isStream(body, address) })),
         )
         const { headers: sent } = yield* HttpServerRequest.HttpServerRequest
-        const { headers, tags, timeout } = yield* Effect.fromResult(CallOptions.read(sent))
-        const options = { headers, tags, timeout, streaming }
+        const { headers, session, tags, timeout } = yield* Effect.fromResult(CallOptions.read(sent, request))
+        const options = { headers, session, tags, timeout, streaming }
         const explained = SideRequest.logged(
           "explain",
           request.model,

@@ -15,27 +15,31 @@ import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import type { Level } from "../auth/Expose.ts"
 import * as ApiError from "./ApiError.ts"
+import * as Disclosure from "./Disclosure.ts"
 
 /**
- * The response headers of a call: request id, deployment (unless the stream is buffered, when it may still change), the arm of a
- * split, attempts, cost, cache result, and dropped parameters.
+ * The response headers of a call: request id, deployment and affinity (unless the stream is buffered, when they may still
+ * change), the arm of a split, attempts, cost, cache result, and dropped parameters.
  */
 export const headers = (receipt: Receipt, level: Level, { buffered = false } = {}): Record<string, string> => ({
   ...requestIdHeaders(receipt.id),
-  ...(level === "none" ? undefined : deploymentHeaders(receipt, buffered)),
+  ...(level === "none" ? undefined : deploymentHeaders(receipt, level, buffered)),
   ...(receipt.cache === undefined ? undefined : { "x-understudy-cache": receipt.cache }),
   ...(receipt.droppedParams === undefined
     ? undefined
     : { "x-understudy-dropped-params": headerText(receipt.droppedParams.join("; ")) }),
 })
 
-const deploymentHeaders = (receipt: Receipt, buffered: boolean): Record<string, string> => ({
+const deploymentHeaders = (receipt: Receipt, level: Level, buffered: boolean): Record<string, string> => ({
   // A name may contain characters that a header may not.
   ...(buffered ? undefined : { "x-understudy-deployment": encodeURI((receipt.deployment ?? "").toWellFormed()) }),
   ...(receipt.split === undefined ? undefined : { "x-understudy-split": encodeURI(receipt.split.toWellFormed()) }),
   // Attempts are recorded when they end; the attempt of a stream is still running.
   "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
   ...costHeaders(receipt),
+  ...(receipt.affinity === undefined || buffered
+    ? undefined
+    : { "x-understudy-affinity": Disclosure.affinity(receipt.affinity, level) }),
 })
 
 /** The cost of a complete response, in US dollars, if it is known. */

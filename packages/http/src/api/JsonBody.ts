@@ -82,12 +82,8 @@ export const decodeChat = <A extends { readonly request: Chat.Request }>(
         characters: outline.characters,
         whole: () => (built ??= Result.getOrThrow(whole()).request),
         print: (body) => JsonOutline.print(body, shortRequest().native!.body, outline),
-        encoding: readsTexts
-          ? undefined
-          : {
-              restore: (text) => JsonOutline.restoreJson(text, outline),
-              write: (body) => JsonOutline.write(body, outline),
-            },
+        restore: (text) => JsonOutline.restoreJson(text, outline),
+        encoding: readsTexts ? undefined : { write: (body) => JsonOutline.write(body, outline) },
       }),
     })
   })

@@ -24,6 +24,7 @@ export const exposed: ReadonlyArray<string> = [
   "x-understudy-attempts",
   "x-understudy-cost",
   "x-understudy-cache",
+  "x-understudy-affinity",
   "x-understudy-dropped-params",
   ...["requests", "tokens"].flatMap((what) => [
     `x-ratelimit-limit-${what}`,

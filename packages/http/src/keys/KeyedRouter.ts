@@ -213,7 +213,7 @@ const sideRequest = <A>(
 const withKey = (key: VirtualKey | undefined, options: CallOptions | undefined): CallOptions | undefined =>
   key === undefined ? options : optionsOf(key, options)
 
-/** The options with the key as caller, its team, and its tags before the call's. Tags and headers stay lazy. */
+/** The options with the key as caller, its team, and its tags before the call's. Tags, headers and the session stay lazy. */
 const optionsOf = (
   key: VirtualKey,
   options: CallOptions = {},
@@ -224,6 +224,9 @@ const optionsOf = (
   },
   get headers() {
     return options.headers
+  },
+  get session() {
+    return options.session
   },
   caller: key.id,
   protocol: options.protocol,

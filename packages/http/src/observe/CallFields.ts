@@ -27,6 +27,9 @@ export const of = (
   deployment: receipt.deployment,
   split: receipt.split,
   cache: receipt.cache,
+  affinity: receipt.affinity?.result,
+  affinity_from: receipt.affinity?.from,
+  affinity_reason: receipt.affinity?.reason && snakeCase(receipt.affinity.reason),
   attempts: receipt.attempts.map((attempt) => ofAttempt(attempt, messageOf(attempt))),
   skipped: receipt.skipped.map(ofSkipped),
   dropped_params: receipt.droppedParams,
@@ -54,8 +57,16 @@ const ofAttempt = (
 
 const ofSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })
 
-const usage = ({ cost, inputTokens, outputTokens }: ReturnType<typeof total>): object => ({
+const usage = ({
+  cachedInputTokens,
+  cost,
+  inputTokens,
+  outputTokens,
+}: Omit<ReturnType<typeof total>, "cachedInputTokens"> & {
+  readonly cachedInputTokens?: number | undefined
+}): object => ({
   input_tokens: inputTokens,
+  cached_input_tokens: cachedInputTokens,
   output_tokens: outputTokens,
   cost_usd: cost === undefined ? undefined : Number(cost.toFixed(9)),
 })

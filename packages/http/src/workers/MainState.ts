@@ -1,6 +1,6 @@
 /**
- * The state that the workers of one gateway share, in the memory of the main process: circuits, cooldowns, rate limits and
- * permits. The main process runs one request of a worker after the other, so that a limit of the gateway is exact.
+ * The state that the workers of one gateway share, in the memory of the main process: circuits, cooldowns, rate limits, permits
+ * and kept conversations. The main process runs one request of a worker after the other, so that a limit of the gateway is exact.
  *
  * Circuits and cooldowns are also published, because they change rarely and are read for each call. A worker decides by what
  * it was told, and asks only for what one call alone may have: the probe of a circuit or a cooldown.
@@ -8,6 +8,7 @@
 import * as Circuit from "@understudy/core/internal/admission/Circuit"
 import * as Cooldowns from "@understudy/core/internal/admission/Cooldowns"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
+import * as AffinityStore from "@understudy/core/internal/affinity/AffinityStore"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -31,6 +32,8 @@ export type StateMessage = Extract<
       | "probeCooldown"
       | "releaseCooldown"
       | "endCooldown"
+      | "findConversation"
+      | "keepConversation"
   }
 >
 
@@ -44,6 +47,7 @@ export class MainState {
   readonly #circuits = new Circuit.Circuits()
   readonly #store = Circuit.makeStore(this.#circuits)
   readonly #cooldowns = Cooldowns.makeMemory()
+  readonly #conversations = new AffinityStore.MemoryConversations()
   /** What was published last, by kind and key. */
   readonly #published = new Map<string, StateChange>()
   /** The workers that probe a circuit, with the generation that they settle, and those that probe a cooldown. */
@@ -97,6 +101,15 @@ export class MainState {
         return this.#settleCooldown(message.body, this.#cooldowns.release(message.body))
       case "endCooldown":
         return this.#settleCooldown(message.body, this.#cooldowns.end(message.body))
+      case "findConversation": {
+        const { keys, ttl } = message.body
+        return this.#conversations.find(keys, ttl, this.#now())
+      }
+      case "keepConversation": {
+        const { deployment, keys, ttl } = message.body
+        this.#conversations.set(keys, deployment, ttl, this.#now())
+        return null
+      }
     }
   }
 

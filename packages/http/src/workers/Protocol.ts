@@ -48,6 +48,15 @@ export interface Asks {
   readonly probeCooldown: { readonly ask: { readonly key: string; readonly until: number }; readonly reply: boolean }
   readonly releaseCooldown: { readonly ask: string; readonly reply: null }
   readonly endCooldown: { readonly ask: string; readonly reply: null }
+  /** The deployment on which a conversation is kept. */
+  readonly findConversation: {
+    readonly ask: { readonly keys: ReadonlyArray<string>; readonly ttl: number | undefined }
+    readonly reply: string | undefined
+  }
+  readonly keepConversation: {
+    readonly ask: { readonly keys: ReadonlyArray<string>; readonly deployment: string; readonly ttl: number }
+    readonly reply: null
+  }
   /** The metrics of all workers, in Prometheus' text format. */
   readonly metrics: { readonly ask: null; readonly reply: string }
   /** The answers of all workers to one question, the asking one's too. */

@@ -1,11 +1,13 @@
 /**
- * Circuits, cooldowns, rate limits and permits of a worker: those of all workers of the gateway, which the main process holds.
+ * Circuits, cooldowns, rate limits, permits and kept conversations of a worker: those of all workers of the gateway, which the main
+ * process holds.
  *
  * A call on a deployment without limits sends nothing while its circuit is closed. Limits are taken with one message, and given
  * back with another that nothing waits for. A failure waits until the main process has counted it, so that its consequences
  * are known here before the call goes on; other workers know them about a millisecond later.
  */
 import * as Circuit from "@understudy/core/internal/admission/Circuit"
+import { AffinityStore } from "@understudy/core/internal/affinity/AffinityStore"
 import * as Cooldowns from "@understudy/core/internal/admission/Cooldowns"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import * as Duration from "effect/Duration"
@@ -22,7 +24,14 @@ export const layer = (main: Connection, state: ReadonlyArray<StateChange>) =>
     Layer.sync(CircuitBreaker.CircuitBreakerStore, () => circuits(main, state)),
     Layer.sync(Cooldowns.Cooldowns, () => cooldowns(main, state)),
     layerLimiter(main),
+    Layer.succeed(AffinityStore, conversations(main)),
   )
+
+/** Asked for each call: its next turn may reach another worker, as soon as the client has the answer. */
+const conversations = (main: Connection): AffinityStore["Service"] => ({
+  find: (keys, ttl) => main.ask("findConversation", { keys, ttl }),
+  set: (keys, deployment, ttl) => main.ask("keepConversation", { keys, deployment, ttl }),
+})
 
 /** A limiter of which all is counted by the main process. */
 const layerLimiter = (main: Connection): Layer.Layer<RateLimiter.RateLimiter> =>

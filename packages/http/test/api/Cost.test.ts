@@ -74,6 +74,7 @@ describe("x-understudy-cost", () => {
     skipped: [],
     droppedParams: undefined,
     cache: undefined,
+    affinity: undefined,
     firstTokenMillis: undefined,
     outcome: "success" as const,
     error: undefined,

@@ -42,6 +42,13 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'deployments.local.baseUrl: expected an http or https address, such as http://127.0.0.1:11434/v1, found "localhost:11434/v1"',
     'deployments.east.endpoint: expected an http or https address, such as https://bedrock-runtime.us-east-1.amazonaws.com, found "ftp://example.com"',
   ],
+  affinity: [
+    'routes.unknown.affinity.by: expected one of session, user, prefix, found "sesion"',
+    'routes.unknown.affinity.for: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
+    'routes.short.affinity: expected a mapping of by, for, found "session"',
+    "routes.fallback.affinity: unknown key `affinity`: it keeps a conversation on one of several deployments; set it beside a `balance`. Known keys: fallback, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.fallback[0].affinity.ttl: unknown key `ttl`. Known keys: by, for.",
+  ],
   balances: [
     `routes.misspelt.balance: expected one of ${strategies}, found "latencey": did you mean "latency"?`,
     `routes.strategyless.balance: is missing: set a strategy, one of ${strategies}`,
@@ -212,7 +219,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, split, else, by, across, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, split, else, by, across, affinity, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found an empty mapping",
     "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found nothing",

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as CircuitPolicy from "@understudy/core/internal/policy/CircuitPolicy"
 import { capabilities } from "@understudy/core/Call"
-import { quantiles } from "@understudy/core/Policies"
+import { affinityBys, quantiles } from "@understudy/core/Policies"
 import { reasonTags } from "@understudy/core/ProviderError"
 import * as StreamPolicy from "@understudy/core/internal/policy/StreamPolicy"
 import * as Retry from "@understudy/core/internal/policy/Retry"
@@ -105,6 +105,7 @@ describe("docs/configuration.md", () => {
     const shapes = Object.values(Routes.RootRoute).flatMap(({ fields }) => Object.keys(fields))
     const inner = [Routes.Hedging, Routes.Case, Routes.Branch, Routes.Arm].flatMap(({ fields }) => Object.keys(fields))
     assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])
+    assertNames("### Affinity", [...keysOf(Policies.Affinity.ast), ...affinityBys])
     assertNames("### Cache", keysOf(Policies.Cache.ast))
     assertNames("### Splits", [...Object.keys(Routes.Arm.fields), "by", ...splitBy])
     assertNames("### Conditions", [...keysOf(Routes.If.ast), ...capabilities])

@@ -28,6 +28,7 @@ const entry = (id: string): Rows.Entry =>
       skipped: [],
       droppedParams: undefined,
       cache: "hit",
+      affinity: undefined,
       firstTokenMillis: undefined,
       outcome: "success",
       error: undefined,

@@ -22,6 +22,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   skipped: [],
   droppedParams: undefined,
   cache: undefined,
+  affinity: undefined,
   firstTokenMillis: undefined,
   outcome: "failure",
   error: "Upstream",

@@ -28,6 +28,7 @@ routes:
   assistant: { fallback: [throttled, backup], retry: { times: 0 } }
   hedged: { hedge: { after: 10ms, budget: 1 }, across: [slow, backup] }
   cached: { fallback: [backup], cache: { ttl: 5m, max: 10 } }
+  kept: { balance: round-robin, across: [backup, slow], affinity: { by: session } }
   failing: { fallback: [throttled], retry: { times: 0 } }
 `
 
@@ -54,7 +55,7 @@ describe("GET /metrics", { timeout: 60_000 }, () => {
     })
     const base = await url(serving)
     const key = { "x-api-key": "sk-team-a" }
-    for (const model of ["assistant", "assistant", "hedged", "cached", "cached", "failing"]) {
+    for (const model of ["assistant", "assistant", "hedged", "cached", "cached", "kept", "failing"]) {
       await (await ask(base, { model, max_tokens: 8 }, key)).text()
     }
     await (await ask(base, { stream: true }, key)).text()

@@ -3,7 +3,7 @@
  * route) takes only the keys that have an effect there.
  */
 import * as Chat from "@understudy/core/Chat"
-import { protects } from "@understudy/core/Policies"
+import { affinityBys, protects } from "@understudy/core/Policies"
 import * as Rules from "@understudy/core/internal/route/Rules"
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
@@ -109,6 +109,9 @@ export const Accept = Schema.Union([
 export const Cooldown = Schema.Struct({ max: optional(PositiveDuration) })
 
 export const Stream = Schema.Struct({ protect: optional(word(protects)), buffer: optional(SizeText) })
+
+/** How a balance keeps conversations: by what they are told apart, and for how long after their last call. */
+export const Affinity = Schema.Struct({ by: optional(word(affinityBys)), for: optional(PositiveDuration) })
 
 /** The response cache of a route: time to live and number of entries. */
 export const Cache = Schema.Struct({

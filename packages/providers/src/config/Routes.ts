@@ -60,6 +60,7 @@ const shapes = <Own extends Schema.Struct.Fields>(own: Own) => {
     Balance: Schema.Struct({
       balance: Schema.optionalKey(Schema.Unknown),
       across: Schema.optionalKey(Schema.Unknown),
+      affinity: Schema.optionalKey(Policies.Affinity),
       ...policies,
     }),
     When: Schema.Struct({
@@ -222,11 +223,13 @@ const readFallback = (reader: Reader, input: unknown, at: Position): Route.Route
 }
 
 const readBalance = (reader: Reader, input: object, at: Position): Route.Route | undefined => {
-  const { across, balance } = input as { readonly across?: unknown; readonly balance?: unknown }
+  const { across, affinity, balance } = input as Readonly<Partial<Record<"across" | "affinity" | "balance", unknown>>>
   const strategy = strategies.find((each) => each === balance)
   if (strategy === undefined) reject(reader, noStrategy(balance, within(at.location, "balance")))
   const [first, ...others] = readNames(reader, across, inside(at, "across"))
-  return first === undefined ? undefined : Route.balance(strategy ?? "ordered", [first, ...others])
+  // `withPolicies` reports what is wrong with `affinity`.
+  const kept = Result.getOrUndefined(Schema.decodeUnknownResult(Policies.Affinity)(affinity))
+  return first === undefined ? undefined : Route.balance(strategy ?? "ordered", [first, ...others], { affinity: kept })
 }
 
 const readHedge = (reader: Reader, input: object, at: Position): Route.Route | undefined => {

@@ -36,6 +36,7 @@ const receipt: Receipt = {
   skipped: [],
   droppedParams: undefined,
   cache: undefined,
+  affinity: undefined,
   firstTokenMillis: undefined,
   outcome: "success",
   error: undefined,

@@ -54,10 +54,8 @@ const fromOutline = (client: Protocol, vendor: Protocol, text: string) => {
   if (outline === undefined) return undefined
   const decoded = (json: string) =>
     Result.getOrThrow(client.Request.decode(JsonText.parse(json) as Record<string, unknown>, {}))
-  const encoding: Outline.Encoding = {
-    restore: (short) => JsonOutline.restoreJson(short, outline),
-    write: (body) => JsonOutline.write(body, outline),
-  }
+  const restore = (short: string) => JsonOutline.restoreJson(short, outline)
+  const encoding: Outline.Encoding = { write: (body) => JsonOutline.write(body, outline) }
   const shortened = decoded(outline.text)
   const request = Outline.toRequest({
     request: shortened,
@@ -66,9 +64,10 @@ const fromOutline = (client: Protocol, vendor: Protocol, text: string) => {
     characters: outline.characters,
     whole: () => decoded(text),
     print: () => undefined,
+    restore,
     encoding,
   })
-  const short = Outline.toEncode(request, encoding)
+  const short = Outline.toEncode(request, { restore })
   return short && encodedFor(vendor, short, (body) => encoding.write(body)?.toString())
 }
 
