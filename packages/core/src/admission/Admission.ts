@@ -429,8 +429,8 @@ const acquireRemotely = (
   const permit = permitOf(candidate)
   health.start()
   if (buckets.length === 0 && permit === undefined) return Effect.undefined
-  return Effect.catch(
-    Effect.as(remote.acquire({ buckets, tokens: tokensOf(candidate, call), permit }), undefined),
+  return Effect.catchEager(
+    Effect.mapEager(remote.acquire({ buckets, tokens: tokensOf(candidate, call), permit }), () => undefined),
     (exceeded): Effect.Effect<Rejection> => {
       health.end()
       return Effect.succeed(

@@ -33,14 +33,15 @@ export interface Permit {
 export interface RemoteLimits {
   /**
    * Takes a permit if one is given, one request and `tokens` tokens, and gives the state of each limit after that; or fails
-   * with what is used up, and takes nothing. Must not be interrupted: what it took would not be given back.
+   * with what is used up, and takes nothing. Must not be interrupted: what it took would not be given back. Where this
+   * process has leased what the call needs, it runs as it is called, and returns an exit.
    */
   readonly acquire: (
     call: Pick<LimitedCall, "buckets" | "tokens"> & { readonly permit: Permit | undefined },
   ) => Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded | ConcurrencyExceeded>
   /** Gives a permit back, without waiting for it. */
   readonly release: (permit: Permit) => void
-  /** Takes an amount of one limit, or gives it back if it is negative, whatever remains. */
+  /** Takes an amount of one limit, or gives it back if it is negative, whatever remains. Runs as it is called. */
   readonly adjust: (bucket: Bucket, tokens: number) => Effect.Effect<void>
   /** The state of each limit, and how many permits are held. */
   readonly read: (
@@ -101,7 +102,7 @@ const acquireRemotely = (
   remote: RemoteLimits,
   call: LimitedCall,
 ): Effect.Effect<ReadonlyArray<LimitStatus>, Exceeded> =>
-  Effect.catch(remote.acquire({ buckets: call.buckets, tokens: call.tokens, permit: undefined }), (exceeded) =>
+  Effect.catchEager(remote.acquire({ buckets: call.buckets, tokens: call.tokens, permit: undefined }), (exceeded) =>
     exceeded.limit === "concurrency" ? Effect.succeed(none) : Effect.fail(exceeded),
   )
 
@@ -191,7 +192,8 @@ export const peek = (call: LimitedCall): Effect.Effect<Exceeded | undefined> => 
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** What a call takes of a limit: one request, or its tokens. */
-const amountOf = ({ tokens }: Pick<LimitedCall, "tokens">, { limit }: Bucket): number => (limit === "tpm" ? tokens : 1)
+export const amountOf = ({ tokens }: Pick<LimitedCall, "tokens">, { limit }: Bucket): number =>
+  limit === "tpm" ? tokens : 1
 
 /** Fails when the limit is used up; `undefined` when the store cannot be reached. */
 const consume = (limiter: Limiter, bucket: Bucket, tokens: number): Effect.Effect<LimitStatus | undefined, Exceeded> =>
@@ -249,7 +251,7 @@ const statusOf = (name: LimitName, { limit, remaining, resetAfter }: RateLimiter
  * holds; Effect's can only be asked by an effect. `now` is in clock milliseconds.
  */
 export class Counters {
-  readonly #counters = new Map<string, { count: number; expiresAt: number }>()
+  readonly #counters = new Map<string, Counter>()
 
   /** Takes an amount, unless it exceeds the limit: then `remaining` is negative. */
   take(bucket: Bucket, tokens: number, now: number): LimitStatus {
@@ -258,12 +260,42 @@ export class Counters {
     const counter = this.#counter(bucket.key, now)
     const remaining = max - counter.count - tokens
     if (remaining >= 0) this.#add(counter, bucket, tokens)
-    return { name: limit, limit: max, remaining, resetAfter: counter.expiresAt - now }
+    return { name: limit, limit: max, remaining, resetAfter: endOf(counter) - now }
   }
 
   /** Adds an amount, whatever remains. */
   add(bucket: Pick<Bucket, "key" | "refill">, tokens: number, now: number): void {
     this.#add(this.#counter(bucket.key, now), bucket, tokens)
+  }
+
+  /** How much is taken of a limit. */
+  count(key: string, now: number): number {
+    return this.#counter(key, now).count
+  }
+
+  /** The number of the current window of a limit: each has another. */
+  window(key: string, now: number): number {
+    return this.#counter(key, now).window
+  }
+
+  /**
+   * Keeps the current window of a limit from ending before it would end now, and before `until`, whatever is given back of it.
+   * Returns until when, in clock milliseconds.
+   */
+  hold(key: string, until: number, now: number): number {
+    const counter = this.#counter(key, now)
+    return (counter.heldUntil = Math.max(endOf(counter), until))
+  }
+
+  /** For how many milliseconds the current window of a limit has lasted only because it is held; negative if it is not over. */
+  overdue(key: string, now: number): number {
+    return now - this.#counter(key, now).expiresAt
+  }
+
+  /** Ends the hold of a window. */
+  endHold(key: string): void {
+    const counter = this.#counters.get(key)
+    if (counter !== undefined) counter.heldUntil = 0
   }
 
   /** `fixedWindow` of Effect's store: the count with the amount, and the milliseconds until it is 0 again. */
@@ -279,24 +311,37 @@ export class Counters {
     const counter = this.#counter(key, now)
     const count = counter.count + tokens
     if (max === undefined || count <= max) this.#add(counter, { refill }, tokens)
-    return [count, counter.expiresAt - now]
+    return [count, endOf(counter) - now]
   }
 
-  #counter(key: string, now: number): { count: number; expiresAt: number } {
+  #counter(key: string, now: number): Counter {
     let counter = this.#counters.get(key)
-    if (counter === undefined) this.#counters.set(key, (counter = { count: 0, expiresAt: now }))
-    else if (counter.expiresAt <= now) {
+    if (counter === undefined) {
+      this.#counters.set(key, (counter = { count: 0, expiresAt: now, heldUntil: 0, window: 1 }))
+    } else if (endOf(counter) <= now) {
       counter.count = 0
       counter.expiresAt = now
+      counter.heldUntil = 0
+      counter.window++
     }
     return counter
   }
 
-  #add(counter: { count: number; expiresAt: number }, { refill }: Pick<Bucket, "refill">, tokens: number): void {
+  #add(counter: Counter, { refill }: Pick<Bucket, "refill">, tokens: number): void {
     counter.count += tokens
     counter.expiresAt += refill * tokens
   }
 }
+
+interface Counter {
+  count: number
+  expiresAt: number
+  /** The window does not end before this; 0 if nothing holds it. */
+  heldUntil: number
+  window: number
+}
+
+const endOf = ({ expiresAt, heldUntil }: Counter): number => Math.max(expiresAt, heldUntil)
 
 /** Effect's limiter for one process, over `Counters`. */
 export const layerMemory: Layer.Layer<RateLimiter.RateLimiter> = Layer.effect(

@@ -11,6 +11,7 @@ import {
   type FromWorker,
   Outbox,
   type Question,
+  type Reclaim,
   type Shutdown,
   type StateChange,
   type Tells,
@@ -36,6 +37,8 @@ export interface Connection {
   readonly tell: <Type extends keyof Tells>(type: Type, body: Tells[Type], when?: "later" | "now") => void
   /** Calls a function with each change of a circuit or a cooldown that the main process has sent and will send. */
   readonly onChange: (listener: (change: StateChange) => void) => void
+  /** Calls a function when the worker is to return what it has leased. There is one at a time. */
+  readonly onReclaim: (listener: (reclaim: Reclaim) => void) => void
   /** Answers the questions on a topic, until the scope closes. A worker without an answer says nothing. */
   readonly answer: (
     topic: Topic,
@@ -66,6 +69,7 @@ export const connect = (worker: number): Connection => {
     end: Deferred.makeUnsafe<void>(),
   }
   let asked = 0
+  let reclaim: (reclaim: Reclaim) => void = () => {}
 
   const receive = (message: FromMain): void => {
     switch (message.type) {
@@ -77,6 +81,8 @@ export const connect = (worker: number): Connection => {
         changes.set("circuit" in change ? `circuit ${change.circuit}` : `cooldown ${change.cooldown}`, change)
         return listeners.forEach((listener) => listener(change))
       }
+      case "reclaim":
+        return reclaim(message.body)
       case "question":
         return void (answers.get(message.body.topic)?.(message.body) ?? Promise.resolve("")).then((text) =>
           outbox.add({ type: "answer", body: { question: message.id, text } }),
@@ -107,6 +113,7 @@ export const connect = (worker: number): Connection => {
       changes.forEach((change) => listener(change))
       listeners.push(listener)
     },
+    onReclaim: (listener) => void (reclaim = listener),
     answer: (topic, answer: Answer) =>
       Effect.contextWith((context: Context.Context<Scope.Scope>) => {
         const run = Effect.runPromiseWith(context)

@@ -1,6 +1,6 @@
 /**
- * The state that the workers of one gateway share, in the memory of the main process: circuits, cooldowns, rate limits, permits
- * and kept conversations. The main process runs one request of a worker after the other, so that a limit of the gateway is exact.
+ * The state that the workers of one gateway share, in the memory of the main process: circuits, cooldowns, kept conversations
+ * and, by `SharedLimits`, rate limits and permits. The main process runs one request of a worker after the other.
  *
  * Circuits and cooldowns are also published, because they change rarely and are read for each call. A worker decides by what
  * it was told, and asks only for what one call alone may have: the probe of a circuit or a cooldown.
@@ -12,7 +12,9 @@ import * as AffinityStore from "@understudy/core/internal/affinity/AffinityStore
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Asks, CircuitRecord, FromWorker, StateChange } from "./Protocol.ts"
+import type { Asks, CircuitRecord, FromWorker, Reclaim, StateChange } from "./Protocol.ts"
+import { SharedLimits } from "./SharedLimits.ts"
+import * as Time from "./Time.ts"
 
 /** A message on the state: every one but those that only the supervisor can answer. */
 export type StateMessage = Extract<
@@ -23,6 +25,7 @@ export type StateMessage = Extract<
       | "read"
       | "release"
       | "adjust"
+      | "returned"
       | "admit"
       | "record"
       | "recordLater"
@@ -40,10 +43,8 @@ export type StateMessage = Extract<
 /** The state of all workers. Workers are numbers, and none has the number of one that has ended. */
 export class MainState {
   readonly #publish: (change: StateChange) => void
-  readonly #now: () => number
-  readonly #counters = new RateLimit.Counters()
-  /** How many permits each worker holds, by key. */
-  readonly #permits = new Map<string, Map<number, number>>()
+  readonly #time: Time.Time
+  readonly #limits: SharedLimits
   readonly #circuits = new Circuit.Circuits()
   readonly #store = Circuit.makeStore(this.#circuits)
   readonly #cooldowns = Cooldowns.makeMemory()
@@ -54,10 +55,17 @@ export class MainState {
   readonly #probes = new Map<string, { readonly worker: number; readonly generation: number }>()
   readonly #cooldownProbes = new Map<string, number>()
 
-  /** `publish` is called with each change of a circuit or a cooldown; `now` is in clock milliseconds. */
-  constructor(publish: (change: StateChange) => void, now: () => number = Date.now) {
+  /**
+   * `publish` is called with each change of a circuit or a cooldown, `reclaim` when a worker is to return what it has leased.
+   */
+  constructor(
+    publish: (change: StateChange) => void,
+    reclaim: (worker: number, reclaim: Reclaim) => void,
+    time: Time.Time = Time.system,
+  ) {
     this.#publish = publish
-    this.#now = now
+    this.#time = time
+    this.#limits = new SharedLimits({ reclaim, time, counters: new RateLimit.Counters() })
   }
 
   /** The circuits and cooldowns, for a worker that starts. */
@@ -65,17 +73,27 @@ export class MainState {
     return [...this.#published.values()]
   }
 
-  /** Runs a message of a worker, and returns its reply. */
-  receive(worker: number, message: StateMessage): unknown {
+  /** Notes that a worker has sent a message. */
+  responded(worker: number): void {
+    this.#limits.responded(worker)
+  }
+
+  /** Runs a message of a worker, and replies: at once, unless what other workers have leased is reclaimed first. */
+  receive(worker: number, message: StateMessage, reply: (body: unknown) => void): void {
+    if (message.type === "acquire") this.#limits.acquire(worker, message.body, reply)
+    else reply(this.#run(worker, message))
+  }
+
+  #run(worker: number, message: Exclude<StateMessage, { readonly type: "acquire" }>): unknown {
     switch (message.type) {
-      case "acquire":
-        return this.#acquire(worker, message.body)
       case "read":
-        return this.#read(message.body)
+        return this.#limits.read(message.body)
       case "release":
-        return this.#release(worker, message.body.key)
+        return this.#limits.release(worker, message.body.key)
       case "adjust":
-        return this.#counters.add(message.body.bucket, message.body.tokens, this.#now())
+        return this.#limits.adjust(message.body.bucket, message.body.tokens)
+      case "returned":
+        return this.#limits.returned(worker, message.body)
       case "admit":
         return this.#admit(worker, message.body)
       case "record":
@@ -103,11 +121,11 @@ export class MainState {
         return this.#settleCooldown(message.body, this.#cooldowns.end(message.body))
       case "findConversation": {
         const { keys, ttl } = message.body
-        return this.#conversations.find(keys, ttl, this.#now())
+        return this.#conversations.find(keys, ttl, this.#time.now())
       }
       case "keepConversation": {
         const { deployment, keys, ttl } = message.body
-        this.#conversations.set(keys, deployment, ttl, this.#now())
+        this.#conversations.set(keys, deployment, ttl, this.#time.now())
         return null
       }
     }
@@ -115,10 +133,7 @@ export class MainState {
 
   /** Takes back what a worker held that has ended: its permits, and the probes that it did not settle. */
   left(worker: number): void {
-    for (const [key, holders] of this.#permits) {
-      holders.delete(worker)
-      if (holders.size === 0) this.#permits.delete(key)
-    }
+    this.#limits.left(worker)
     for (const [key, probe] of this.#probes) {
       if (probe.worker !== worker) continue
       this.#record({
@@ -135,49 +150,8 @@ export class MainState {
     }
   }
 
-  #acquire(worker: number, { buckets, permit, tokens }: Asks["acquire"]["ask"]): Asks["acquire"]["reply"] {
-    const left = permit === undefined ? Infinity : permit.max - this.#held(permit.key) - 1
-    if (left < 0) return { exceeded: { limit: "concurrency" } }
-    const taken = RateLimit.takeAll(this.#counters, { buckets, tokens }, this.#now())
-    if (Exit.isSuccess(taken)) {
-      if (permit !== undefined) this.#hold(worker, permit.key)
-      return { statuses: taken.value, left }
-    }
-    const [reason] = taken.cause.reasons
-    return reason?._tag === "Fail" ? { exceeded: reason.error } : { statuses: [], left }
-  }
-
-  #read({ buckets, permit }: Asks["read"]["ask"]): Asks["read"]["reply"] {
-    const now = this.#now()
-    return {
-      statuses: buckets.map((bucket) => this.#counters.take(bucket, 0, now)),
-      held: permit === undefined ? 0 : this.#held(permit.key),
-    }
-  }
-
-  #held(key: string): number {
-    let held = 0
-    for (const count of this.#permits.get(key)?.values() ?? []) held += count
-    return held
-  }
-
-  #hold(worker: number, key: string): void {
-    let holders = this.#permits.get(key)
-    if (holders === undefined) this.#permits.set(key, (holders = new Map()))
-    holders.set(worker, (holders.get(worker) ?? 0) + 1)
-  }
-
-  #release(worker: number, key: string): void {
-    const holders = this.#permits.get(key)
-    const held = holders?.get(worker)
-    if (holders === undefined || held === undefined) return
-    if (held > 1) return void holders.set(worker, held - 1)
-    holders.delete(worker)
-    if (holders.size === 0) this.#permits.delete(key)
-  }
-
   #admit(worker: number, key: string): Asks["admit"]["reply"] {
-    const admitted = this.#changeCircuit(key, () => this.#circuits.admit(key, this.#now()))
+    const admitted = this.#changeCircuit(key, () => this.#circuits.admit(key, this.#time.now()))
     if (Exit.isSuccess(admitted)) {
       const { consecutiveOpenings, generation, probe } = admitted.value
       if (probe) this.#probes.set(key, { worker, generation })
@@ -195,7 +169,7 @@ export class MainState {
       if (state._tag === "Closed" && state.generation === generation && openings < state.openings) {
         this.#circuits.set(key, { ...state, openings })
       }
-      this.#circuits.record({ ...record, openFor: Duration.millis(openFor) }, this.#now())
+      this.#circuits.record({ ...record, openFor: Duration.millis(openFor) }, this.#time.now())
     })
     if (this.#probes.get(key)?.generation === generation) this.#probes.delete(key)
     return null

@@ -17,12 +17,15 @@ export interface Asks {
       readonly buckets: Buckets
       readonly tokens: number
       readonly permit: RateLimit.Permit | undefined
+      /** How much of each bucket the worker would lease besides; 0 for nothing. */
+      readonly wanted: ReadonlyArray<number>
     }
-    /** `left`: how many permits are left after this one. */
+    /** `leases`: of each bucket, if any. `keep`: whether the worker keeps the permit when the call releases it. */
     readonly reply:
       | {
           readonly statuses: ReadonlyArray<RateLimit.LimitStatus>
-          readonly left: number
+          readonly leases: ReadonlyArray<Lease | null>
+          readonly keep: boolean
           readonly exceeded?: undefined
         }
       | { readonly exceeded: RateLimit.Exceeded | RateLimit.ConcurrencyExceeded }
@@ -71,8 +74,39 @@ export interface Tells {
   readonly configured: ConfigFiles
   readonly release: RateLimit.Permit
   readonly adjust: { readonly bucket: Pick<Bucket, "key" | "refill">; readonly tokens: number }
+  readonly returned: Returned
   readonly recordLater: CircuitRecord
   readonly answer: { readonly question: number; readonly text: string }
+}
+
+/** A part of a rate limit that a worker takes from without asking. */
+export interface Lease {
+  readonly amount: number
+  /** The window of the limit that it belongs to. */
+  readonly window: number
+  /** It is valid before this time, in clock milliseconds. */
+  readonly until: number
+}
+
+/** The limits, by key, of which a worker is to return what it does not use. */
+export interface Reclaim {
+  readonly round: number
+  readonly keys: ReadonlyArray<string>
+}
+
+/** What a worker returns of its leases. */
+export interface Returned {
+  /** The reclaim that this answers: nothing is left of its limits. Other returns leave what the worker uses. */
+  readonly round?: { readonly id: number; readonly keys: ReadonlyArray<string> } | undefined
+  /** `unused` is given back. `used`: how much of the same lease calls have taken. */
+  readonly rates: ReadonlyArray<
+    Pick<Bucket, "key" | "refill"> & {
+      readonly window: number
+      readonly unused: number
+      readonly used: number
+    }
+  >
+  readonly permits: ReadonlyArray<{ readonly key: string; readonly count: number }>
 }
 
 /** A question to every worker. Its answer is a text. */
@@ -127,6 +161,7 @@ export type FromMain =
   | { readonly type: "reply"; readonly id: number; readonly body: unknown }
   | { readonly type: "state"; readonly body: StateChange }
   | { readonly type: "question"; readonly id: number; readonly body: Question }
+  | { readonly type: "reclaim"; readonly body: Reclaim }
   | { readonly type: "shutdown"; readonly body: Shutdown }
 
 /** How long a message may wait for another, in milliseconds, if it can wait. */

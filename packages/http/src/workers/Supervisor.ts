@@ -15,7 +15,7 @@ import cluster from "node:cluster"
 import { isDeepStrictEqual } from "node:util"
 import type { ConfigFiles } from "../ConfigFiles.ts"
 import * as MainProcess from "./MainProcess.ts"
-import { MainState } from "./MainState.ts"
+import { MainState, type StateMessage } from "./MainState.ts"
 import * as MergedMetrics from "./MergedMetrics.ts"
 import { type FromMain, type FromWorker, Outbox, type Question, type Shutdown } from "./Protocol.ts"
 
@@ -109,7 +109,10 @@ class Supervisor {
     this.#options = options
     this.#files = options.files
     this.#run = run
-    this.#state = new MainState((body) => this.#tellAll({ type: "state", body }))
+    this.#state = new MainState(
+      (body) => this.#tellAll({ type: "state", body }),
+      (worker, body) => this.#tell(worker, { type: "reclaim", body }),
+    )
     cluster.schedulingPolicy = cluster.SCHED_NONE
   }
 
@@ -155,6 +158,9 @@ class Supervisor {
     }
     this.#members.add(member)
     worker.on("message", (batch: ReadonlyArray<FromWorker>) => {
+      // What a worker has sent may arrive after its end, when what it held has been given back.
+      if (!this.#members.has(member)) return
+      this.#state.responded(worker.id)
       for (const message of batch) this.#receive(member, message)
     })
     // Without a listener, an error of the channel would end this process.
@@ -259,18 +265,28 @@ class Supervisor {
       case "endCooldown":
         // A worker that starts would reset the deployments that have changed since the gateway's start. Their circuits and
         // cooldowns are what the others have learnt of them as they are now.
-        return this.#reply(member, message.id, member.isServing ? this.#state.receive(member.worker.id, message) : null)
+        return member.isServing ? this.#ask(member, message) : this.#reply(member, message.id, null)
       case "release":
       case "adjust":
+      case "returned":
       case "recordLater":
-        return void this.#state.receive(member.worker.id, message)
+        return this.#state.receive(member.worker.id, message, () => {})
       default:
-        return this.#reply(member, message.id, this.#state.receive(member.worker.id, message))
+        return this.#ask(member, message)
     }
+  }
+
+  /** Asks the state, and replies. */
+  #ask(member: Member, message: Extract<StateMessage, { readonly id: number }>): void {
+    this.#state.receive(member.worker.id, message, (body) => this.#reply(member, message.id, body))
   }
 
   #reply({ outbox }: Member, id: number, body: unknown): void {
     outbox.add({ type: "reply", id, body })
+  }
+
+  #tell(worker: number, message: FromMain): void {
+    for (const member of this.#members) if (member.worker.id === worker) member.outbox.addNow(message)
   }
 
   #tellAll(message: FromMain): void {

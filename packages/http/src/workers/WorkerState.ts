@@ -2,9 +2,9 @@
  * Circuits, cooldowns, rate limits, permits and kept conversations of a worker: those of all workers of the gateway, which the main
  * process holds.
  *
- * A call on a deployment without limits sends nothing while its circuit is closed. Limits are taken with one message, and given
- * back with another that nothing waits for. A failure waits until the main process has counted it, so that its consequences
- * are known here before the call goes on; other workers know them about a millisecond later.
+ * A call sends nothing while its circuit is closed and what it needs of its limits is leased. A failure waits until the main
+ * process has counted it, so that its consequences are known here before the call goes on; other workers know them about a
+ * millisecond later.
  */
 import * as Circuit from "@understudy/core/internal/admission/Circuit"
 import { AffinityStore } from "@understudy/core/internal/affinity/AffinityStore"
@@ -15,15 +15,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
+import { LeasedLimits } from "./LeasedLimits.ts"
 import type { Connection } from "./MainProcess.ts"
 import type { Asks, StateChange } from "./Protocol.ts"
+import * as Time from "./Time.ts"
 
 /** The stores of a worker. `state`: the circuits and cooldowns when it started. */
-export const layer = (main: Connection, state: ReadonlyArray<StateChange>) =>
+export const layer = (main: Connection, state: ReadonlyArray<StateChange>, time: Time.Time = Time.system) =>
   Layer.mergeAll(
     Layer.sync(CircuitBreaker.CircuitBreakerStore, () => circuits(main, state)),
     Layer.sync(Cooldowns.Cooldowns, () => cooldowns(main, state)),
-    layerLimiter(main),
+    layerLimiter(main, time),
     Layer.succeed(AffinityStore, conversations(main)),
   )
 
@@ -33,14 +35,14 @@ const conversations = (main: Connection): AffinityStore["Service"] => ({
   set: (keys, deployment, ttl) => main.ask("keepConversation", { keys, deployment, ttl }),
 })
 
-/** A limiter of which all is counted by the main process. */
-const layerLimiter = (main: Connection): Layer.Layer<RateLimiter.RateLimiter> =>
+/** A limiter whose rates and permits are those of all workers. */
+const layerLimiter = (main: Connection, time: Time.Time): Layer.Layer<RateLimiter.RateLimiter> =>
   Layer.effect(
     RateLimiter.RateLimiter,
     Effect.map(RateLimiter.RateLimiter, (local): RateLimit.Limiter => ({
       ...local,
       counters: undefined,
-      remote: limits(main),
+      remote: new LeasedLimits(main, time),
     })),
   ).pipe(Layer.provide(RateLimit.layerMemory))
 
@@ -49,7 +51,7 @@ export const layerPermits = (main: Connection): Layer.Layer<RateLimiter.RateLimi
   Layer.effect(
     RateLimiter.RateLimiter,
     Effect.map(RateLimiter.RateLimiter, (limiter): RateLimit.Limiter => {
-      const permits = limits(main)
+      const permits = new LeasedLimits(main)
       return {
         ...limiter,
         remote: {
@@ -62,7 +64,7 @@ export const layerPermits = (main: Connection): Layer.Layer<RateLimiter.RateLimi
                 Effect.tapError(taking, () => Effect.sync(() => permits.release(permit))),
               )
             }),
-          release: permits.release,
+          release: (permit) => permits.release(permit),
           adjust: (bucket, tokens) => Effect.clockWith((clock) => RateLimit.adjust(limiter, bucket, tokens, clock)),
           read: (buckets, permit) =>
             Effect.zipWith(
@@ -77,32 +79,6 @@ export const layerPermits = (main: Connection): Layer.Layer<RateLimiter.RateLimi
       }
     }),
   )
-
-/**
- * What is given back of a limit that is scarce is sent before the call's answer, so that a client that has its answer can make
- * the next call, at any worker. Of other limits it is sent with the next message: a call then costs one write, not two.
- */
-const limits = (main: Connection): RateLimit.RemoteLimits => {
-  const scarce = new Set<string>()
-  const note = (key: string, left: number, max: number): void => {
-    if (left < max / 2) scarce.add(key)
-    else scarce.delete(key)
-  }
-  const when = (key: string) => (scarce.has(key) ? "now" : "later")
-  return {
-    acquire: (call) =>
-      Effect.flatMap(main.ask("acquire", call), (reply) => {
-        if (reply.exceeded !== undefined) return Effect.fail(reply.exceeded)
-        reply.statuses.forEach(({ limit, remaining }, index) => note(call.buckets[index]!.key, remaining, limit))
-        if (call.permit !== undefined) note(call.permit.key, reply.left, call.permit.max)
-        return Effect.succeed(reply.statuses)
-      }),
-    release: (permit) => main.tell("release", permit, when(permit.key)),
-    adjust: ({ key, refill }, tokens) =>
-      Effect.sync(() => main.tell("adjust", { bucket: { key, refill }, tokens }, when(key))),
-    read: (buckets, permit) => main.ask("read", { buckets, permit }),
-  }
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Circuits

@@ -14,7 +14,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Connection } from "../../src/workers/MainProcess.ts"
 import { MainState } from "../../src/workers/MainState.ts"
-import type { StateChange } from "../../src/workers/Protocol.ts"
+import type { Reclaim, StateChange } from "../../src/workers/Protocol.ts"
 import * as WorkerState from "../../src/workers/WorkerState.ts"
 
 /** JSON, as over the channel. */
@@ -23,24 +23,31 @@ const sent = <A>(value: A): A => (value === undefined ? value : JSON.parse(JSON.
 /** A main process in memory, with workers that it can lose. */
 const gateway = () => {
   const listeners = new Map<number, (change: StateChange) => void>()
+  const reclaims = new Map<number, (reclaim: Reclaim) => void>()
   const clock = { now: 1_000_000 }
   const messages: Array<string> = []
+  const time = { now: () => clock.now, schedule: () => () => {} }
   const state = new MainState(
     (change) => listeners.forEach((listener) => listener(sent(change))),
-    () => clock.now,
+    (worker, reclaim) => reclaims.get(worker)?.(sent(reclaim)),
+    time,
   )
   const connection = (worker: number): Connection => {
     const own: Array<(change: StateChange) => void> = []
     listeners.set(worker, (change) => own.forEach((listener) => listener(change)))
     const receive = (type: string, body: unknown) => {
       messages.push(type)
-      return sent(state.receive(worker, sent({ id: 1, type, body }) as Parameters<MainState["receive"]>[1]))
+      let replied: unknown = undefined
+      const message = sent({ id: 1, type, body }) as Parameters<MainState["receive"]>[1]
+      state.receive(worker, message, (reply) => (replied = sent(reply)))
+      return replied
     }
     return {
       worker,
       ask: (type, body) => Effect.sync(() => receive(type, body) as never),
       tell: (type, body) => void receive(type, body),
       onChange: (listener) => void own.push(listener),
+      onReclaim: (listener) => void reclaims.set(worker, listener),
       answer: () => Effect.void,
       shutdown: Effect.never,
       hurry: Effect.never,
@@ -48,7 +55,7 @@ const gateway = () => {
     }
   }
   const start = (worker: number) =>
-    Effect.map(Layer.build(WorkerState.layer(connection(worker), sent(state.changes))), (context) => ({
+    Effect.map(Layer.build(WorkerState.layer(connection(worker), sent(state.changes), time)), (context) => ({
       circuits: (Context.get(context, CircuitBreaker.CircuitBreakerStore) as Circuit.Store).immediate!,
       limits: (Context.get(context, RateLimiter.RateLimiter) as Limiter).remote!,
       cooldowns: Context.get(context, Cooldowns),
@@ -131,6 +138,37 @@ describe("the state of workers", () => {
         ["taken", "taken", "concurrency"],
       )
     }),
+  )
+
+  it.effect(
+    "takes from what it has leased without a message, and counts as used what a worker had leased that ends",
+    () =>
+      Effect.gen(function* () {
+        const { clock, lose, messages, start } = gateway()
+        const [one, other] = [yield* start(1), yield* start(2)]
+        const large = Bucket.make("large", { rpm: 50_000, tpm: 10_000_000 })
+        const permit = { key: "deployment:large", max: 100 }
+        const run = function* (calls: number) {
+          for (let index = 0; index < calls; index++) {
+            yield* one.limits.acquire({ buckets: large, tokens: 100, permit })
+            one.limits.release(permit)
+            yield* one.limits.adjust(large[1]!, -60)
+            clock.now += 1
+          }
+        }
+        yield* run(5000)
+        assert.isBelow(messages.length, 60)
+        const left = Effect.map(other.limits.read(large, undefined), ({ statuses }) =>
+          statuses.map(({ remaining }) => remaining),
+        )
+        const [requests = 0] = yield* left
+        assert.isBelow(requests, 45_001)
+        assert.isAbove(requests, 43_000)
+        lose(1)
+        assert.strictEqual((yield* left)[0], requests)
+        clock.now += 60_000
+        assert.deepStrictEqual(yield* left, [50_000, 10_000_000])
+      }),
   )
 
   it.effect(
