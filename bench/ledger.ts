@@ -72,6 +72,8 @@ const entry = (index: number): Entry => {
       first_token_millis: 200,
       attempts: 1,
       attempt_millis: 790,
+      split: null,
+      shadow_of: null,
       ...used,
     },
     attempts: [

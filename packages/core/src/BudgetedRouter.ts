@@ -250,6 +250,16 @@ class CallSpending implements Spending {
     )
   }
 
+  /** Within the budgets of everything, of the route and of the deployments that the shadow call uses. */
+  shadow(request: AnyRequest, run: (spending: Spending) => Effect.Effect<void>): Effect.Effect<boolean> {
+    const own = new CallSpending(this.#books, this.#clock)
+    const covered = own.call(request, noOptions, () => Effect.as(run(own), true), true)
+    return Effect.onExitPrimitive(
+      Effect.catch(covered, () => Effect.succeed(false)),
+      () => own.settle(),
+    )
+  }
+
   /** An attempt that was to cost `nanos` at most has cost so much. */
   ended(nanos: Nanos, cost: Nanos): void {
     this.#running -= nanos

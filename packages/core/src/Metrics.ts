@@ -124,6 +124,11 @@ const affinity = counter(
   "understudy_affinity_requests_total",
   "Calls of conversations on balances with affinity, by route, result (kept, new, moved) and why they were moved",
 )
+const splitCalls = counter("understudy_split_requests_total", "Calls on splits by route, arm and outcome")
+const shadowCalls = counter(
+  "understudy_shadow_requests_total",
+  "Shadow calls by the route of their calls, the route that they were sent to, and outcome (success, failure, cancelled, skipped)",
+)
 const attempts = counter("understudy_attempts_total", "Attempts by deployment, outcome and reason")
 const attemptDuration = histogram(
   "understudy_attempt_duration_seconds",
@@ -196,6 +201,7 @@ const routeSeries = (route: string) => ({
   affinity: byKey((result) =>
     byKey((reason) => affinity({ route, result, reason: reason === "" ? "" : snakeCase(reason) })),
   ),
+  split: byKey((arm) => byKey((outcome) => splitCalls({ route, arm, outcome }))),
   firstToken: firstToken({ route }),
 })
 
@@ -273,10 +279,17 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
       case "DeploymentSkipped":
         if (routine.has(event.reason._tag)) return
         return deploymentOf(event.deployment).skips(event.reason._tag).updateUnsafe(1, context)
+      case "ShadowSkipped":
+        return shadowCalls({ route: event.route, to: event.to, outcome: "skipped" }).updateUnsafe(1, context)
       case "FirstToken":
+        // A route is judged by the calls of its callers alone.
+        if (event.shadowOf !== undefined) return
         return routeOf(event.route).firstToken.updateUnsafe(event.millis / 1000, context)
       case "CallEnded": {
-        const { affinity, cache, error = "", millis = 0, outcome = "" } = event.receipt
+        const { affinity, cache, error = "", millis = 0, outcome = "", split } = event.receipt
+        if (event.shadowOf !== undefined) {
+          return shadowCalls({ route: event.shadowOf.route, to: event.route, outcome }).updateUnsafe(1, context)
+        }
         const series = routeOf(event.route)
         series.calls(outcome)(error).updateUnsafe(1, context)
         series.duration(outcome).updateUnsafe(millis / 1000, context)
@@ -285,6 +298,7 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
           const { reason = "", result } = affinity
           series.affinity(result)(reason).updateUnsafe(1, context)
         }
+        if (split !== undefined) series.split(split)(outcome).updateUnsafe(1, context)
         return
       }
       case "AttemptStarted":

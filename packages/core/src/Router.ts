@@ -27,6 +27,7 @@ import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallExecutor from "./execution/CallExecutor.ts"
 import * as CallRecorder from "./execution/CallRecorder.ts"
 import * as KeepAlive from "./execution/KeepAlive.ts"
+import * as Shadow from "./execution/Shadow.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
 import type { StartedStream } from "./execution/StreamAttempt.ts"
@@ -37,7 +38,7 @@ import * as Explainer from "./inspect/Explainer.ts"
 import type { Explanation } from "./inspect/Explain.ts"
 import * as TokenCount from "./inspect/TokenCount.ts"
 import { Call } from "./model/Call.ts"
-import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import type { AnyRequest, CallOptions, ShadowOf } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
 import type { Origin } from "./model/Provider.ts"
@@ -75,9 +76,9 @@ type Among<Routes, Known extends string> = {
 }
 
 export interface Callbacks {
-  /** Runs when a call falls back from one deployment to another. Never delays the call. */
+  /** Runs when a call falls back from one deployment to another, unless it is a shadow call. Never delays the call. */
   readonly onFailover?: ((failover: RouteEvent.Failover) => Effect.Effect<void>) | undefined
-  /** Runs when a call has its complete answer. Never delays the call. */
+  /** Runs when a call has its complete answer, unless it is a shadow call. Never delays the call. */
   readonly onSuccess?: ((receipt: Receipt) => Effect.Effect<void>) | undefined
 }
 
@@ -148,7 +149,7 @@ export class Router extends Context.Service<
     readonly canonicalName: (model: string) => string
     /** The vendor of a deployment, by OpenTelemetry's name, and its server. `undefined` if there is no such deployment. */
     readonly originOf: (deployment: string) => Origin | undefined
-    /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
+    /** The protocols of a model's deployments. None if its route has a cache or a shadow, which take the whole request. */
     readonly protocols: (model: string) => ReadonlySet<string>
     /**
      * The most in US dollars that one attempt of a call may cost, at the dearest deployment of its route: its input by
@@ -163,6 +164,8 @@ export class Router extends Context.Service<
      * its state. Fails with kind `ModelNotFound` if there is no deployment of that name.
      */
     readonly reset: (deployment: string) => Effect.Effect<void, RouterError>
+    /** Ends the shadow calls that are running. No more start. The router's layer does so when it closes, if not before. */
+    readonly stopShadows: Effect.Effect<void>
   }
 >()("@understudy/core/Router") {}
 
@@ -284,6 +287,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
     affinity: yield* AffinityStore.AffinityStore,
     generation: yield* Generation.start(shared, options, undefined),
     openRecord: CallRecorder.makeOpen(bus, random),
+    scope: yield* Scope.fork(shared.scope),
   }
   yield* listen(bus, options)
   const context = yield* Effect.context<never>()
@@ -319,20 +323,33 @@ const replace = <E, R>(
   )
 
 /** A running router. Each call takes `generation` once, when it begins: a reload replaces it. */
-interface Running extends CallExecutor.Engine {
-  readonly bus: RouteEvent.EventBus
+interface Running extends CallExecutor.Engine, Shadow.Shadows {
   readonly openRecord: ReturnType<typeof CallRecorder.makeOpen>
   generation: Generation.Generation
 }
 
 const service = (router: Running): Router["Service"] => ({
   chat: (request, options) =>
-    complete(router, request, options, (execution, { caches }) => {
-      const fresh = () => CallExecutor.chat(router, execution)
-      const cache = caches.get(execution.route.name)
+    complete(router, request, options, (execution, generation) => {
+      const fresh = () =>
+        shadowed(router, generation, execution, CallExecutor.chat(router, execution), (shadow) =>
+          complete(router, shadow.request, shadow.options, (execution) => CallExecutor.chat(router, execution), {
+            generation,
+            shadow,
+          }),
+        )
+      const cache = generation.caches.get(execution.route.name)
       return cache === undefined ? fresh() : cache.complete(execution.call, execution.recorder, fresh)
     }),
-  embed: (request, options) => complete(router, request, options, (execution) => CallExecutor.embed(router, execution)),
+  embed: (request, options) =>
+    complete(router, request, options, (execution, generation) =>
+      shadowed(router, generation, execution, CallExecutor.embed(router, execution), (shadow) =>
+        complete(router, shadow.request, shadow.options, (execution) => CallExecutor.embed(router, execution), {
+          generation,
+          shadow,
+        }),
+      ),
+    ),
   chatStream: (request, options) => chatStream(router, request, options),
   countTokens: (request, options) =>
     aside(router, request.model, (route, now) =>
@@ -361,6 +378,7 @@ const service = (router: Running): Router["Service"] => ({
         ? Effect.fail(Errors.modelNotFound(deployment, candidates.keys()))
         : Status.reset(router.stores, candidate)
     }),
+  stopShadows: Shadow.stop(router),
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -379,12 +397,32 @@ const begin = <Request extends AnyRequest>(
   options: CallOptions | undefined,
   clock: Clock.Clock,
   context: Context.Context<never>,
+  shadowOf: ShadowOf | undefined,
 ): CallExecutor.Execution<Request> => {
   const call = new Call(request, streaming, options, clock.currentTimeMillisUnsafe())
   if (route.isSplit) call.draw = router.random()
+  if (shadowOf !== undefined) call.shadowOf = shadowOf
   const trace = CallTrace.begin(context, clock, route.name, call)
   return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
 }
+
+/** What a shadow call is on: the generation of its call, and the route that it is sent to. */
+interface ShadowPlace {
+  readonly generation: Generation.Generation
+  readonly shadow: Pick<Shadow.ShadowCall<AnyRequest>, "route" | "of">
+}
+
+/** A call whose shadow, made by `shadow`, starts when the call does. */
+const shadowed = <Request extends AnyRequest, A>(
+  router: Running,
+  generation: Generation.Generation,
+  execution: CallExecutor.Execution<Request>,
+  call: Effect.Effect<A, RouterError>,
+  shadow: (call: Shadow.ShadowCall<Request>) => Effect.Effect<unknown, RouterError>,
+): Effect.Effect<A, RouterError> =>
+  execution.route.shadow === undefined
+    ? call
+    : Effect.andThen(Shadow.start(router, generation, execution, shadow), call)
 
 /** A call of a complete response, from its record's opening to its end. */
 const complete = <Request extends AnyRequest, A>(
@@ -392,6 +430,7 @@ const complete = <Request extends AnyRequest, A>(
   request: Request,
   options: CallOptions | undefined,
   run: (execution: CallExecutor.Execution<Request>, generation: Generation.Generation) => Effect.Effect<A, RouterError>,
+  on?: ShadowPlace,
 ): Effect.Effect<Answer<A>, RouterError> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const clock = Context.get(context, Clock.Clock)
@@ -400,11 +439,11 @@ const complete = <Request extends AnyRequest, A>(
     // Begun where its end is guarded: a fibre may be interrupted between any two steps.
     return Effect.onExitPrimitive(
       Effect.suspend(() => {
-        const generation = (entered = router.generation)
+        const generation = (entered = on?.generation ?? router.generation)
         generation.enter()
-        const route = generation.routeOf(request.model)
+        const route = on?.shadow.route ?? generation.routeOf(request.model)
         if (route === undefined) return notFound(request.model, generation)
-        const execution = begin(router, route, request, false, options, clock, context)
+        const execution = begin(router, route, request, false, options, clock, context, on?.shadow.of)
         recorder = execution.recorder
         const { receipt, trace } = recorder
         const running = run(execution, generation)
@@ -428,6 +467,7 @@ const chatStream = (
   router: Running,
   request: Chat.Request,
   options: CallOptions | undefined,
+  on?: ShadowPlace,
 ): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
@@ -442,14 +482,22 @@ const chatStream = (
       }),
     )
     const begun = Effect.suspend(() => {
-      const generation = (entered = router.generation)
+      const generation = (entered = on?.generation ?? router.generation)
       generation.enter()
-      const route = generation.routeOf(request.model)
+      const route = on?.shadow.route ?? generation.routeOf(request.model)
       if (route === undefined) return notFound(request.model, generation)
-      const execution = begin(router, route, request, true, options, clock, context)
+      const execution = begin(router, route, request, true, options, clock, context, on?.shadow.of)
       const record = (recorder = execution.recorder)
-      const fresh = () => CallExecutor.stream(router, execution, scope, StreamRecovery.protect)
-      const starting = generation.caches.get(route.name)?.stream(execution.call, record, fresh) ?? fresh()
+      const fresh = () =>
+        shadowed(
+          router,
+          generation,
+          execution,
+          CallExecutor.stream(router, execution, scope, StreamRecovery.protect),
+          (shadow) => drained(chatStream(router, shadow.request, shadow.options, { generation, shadow })),
+        )
+      const cache = on === undefined ? generation.caches.get(route.name) : undefined
+      const starting = cache?.stream(execution.call, record, fresh) ?? fresh()
       const started = record.trace === undefined ? starting : record.trace.around(starting)
       return streaming(
         execution,
@@ -461,6 +509,10 @@ const chatStream = (
     })
     return Effect.andThen(ended, begun)
   })
+
+/** A stream that is read to its end. */
+const drained = (stream: Effect.Effect<Streaming, RouterError, Scope.Scope>): Effect.Effect<void, RouterError> =>
+  Effect.scoped(Effect.flatMap(stream, ({ frames }) => Stream.runDrain(frames)))
 
 /** What has no record: `use` with the route that serves a model, and the time. */
 const aside = <A>(
@@ -530,6 +582,7 @@ const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) 
   onFailover === undefined && onSuccess === undefined
     ? Effect.void
     : RouteEvent.runHandlers(bus.subscribe, (event) => {
+        if (event.shadowOf !== undefined) return undefined
         if (event._tag === "Failover") return onFailover?.(event)
         if (event._tag === "CallEnded" && event.receipt.outcome === "success") return onSuccess?.(event.receipt)
         return undefined

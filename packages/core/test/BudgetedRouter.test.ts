@@ -67,6 +67,69 @@ const books = Effect.flatMap(Budgets.Budgets, ({ status }) =>
 )
 
 describe("BudgetedRouter", () => {
+  it.effect("bills a shadow call to everything, its route and its deployment, and to no caller", () => {
+    const [real, mirrored] = [Testing.script([Testing.reply("Hi")]), Testing.script([Testing.reply("Hey")])]
+    const scopes: ReadonlyArray<Budget["scope"]> = [
+      { type: "all" },
+      { type: "key", name: "alice" },
+      { type: "team", name: "search" },
+      { type: "tag", name: "beta" },
+      { type: "route", name: "assistant" },
+      { type: "route", name: "mirrored" },
+      { type: "deployment", name: "mirrored" },
+    ]
+    return Effect.gen(function* () {
+      yield* chat({ caller: "alice", team: "search", tags: ["beta"] })
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(yield* books, {
+        0: [30, 0],
+        1: [15, 0],
+        2: [15, 0],
+        3: [15, 0],
+        4: [15, 0],
+        5: [15, 0],
+        6: [15, 0],
+      })
+    }).pipe(
+      Effect.provide(
+        layer(
+          { real, mirrored },
+          {
+            budgets: scopes.map((scope, index) => budget({ id: String(index), scope })),
+            route: Route.to("real").pipe(Route.shadow({ to: "mirrored", share: 1 })),
+          },
+        ),
+      ),
+    )
+  })
+
+  it.effect("skips a shadow call that a budget does not cover, and answers its call", () => {
+    const [real, mirrored] = [Testing.script([Testing.reply("Hi")]), Testing.script([Testing.reply("Hey")])]
+    return Effect.gen(function* () {
+      const router = yield* Router.Router
+      const skipped: Array<string> = []
+      yield* router.subscribe((event) => {
+        if (event._tag === "ShadowSkipped") skipped.push(event.reason)
+      })
+      yield* chat()
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual([skipped, mirrored.requests.length], [["budget"], 0])
+      assert.deepStrictEqual(yield* books, { all: [15, 0] })
+    }).pipe(
+      Effect.provide(
+        layer(
+          { real, mirrored },
+          {
+            // Enough for one call of at most 20 cents, and not for two.
+            budgets: [budget({ amount: 0.3 })],
+            route: Route.to("real").pipe(Route.shadow({ to: "mirrored", share: 1 })),
+          },
+        ),
+      ),
+      Effect.scoped,
+    )
+  })
+
   it.effect("reserves the most that a call may cost in all its scopes, and settles what it did cost", () => {
     const script = Testing.script([Testing.reply("Hi", { after: "1 second" })])
     const scopes: ReadonlyArray<Budget["scope"]> = [

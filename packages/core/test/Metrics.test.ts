@@ -39,6 +39,38 @@ const scripts = (outcomes: Readonly<Record<string, Parameters<typeof Testing.scr
 const route = Route.fallback("a", "b", "c").pipe(Route.retry({ times: 0 }))
 
 describe("Metrics", () => {
+  it.effect("counts shadow calls apart from the calls of routes, and their attempts by deployment", () =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      yield* TestRouter.chat()
+      yield* TestClock.adjust("1 second")
+      yield* Effect.scoped(
+        Effect.flatMap(router.chatStream(TestRouter.request), ({ frames }) => Stream.runDrain(frames)),
+      )
+      yield* TestClock.adjust("1 second")
+      const samples = yield* scrape
+      const ofShadow = (outcome: string) =>
+        samples.get(`understudy_shadow_requests_total{route="assistant",to="b",outcome="${outcome}"}`)
+      assert.deepStrictEqual([ofShadow("success"), ofShadow("failure"), ofShadow("skipped")], [1, 1, undefined])
+      assert.strictEqual(samples.get('understudy_requests_total{route="assistant",outcome="success",error=""}'), 2)
+      assert.deepStrictEqual(
+        [...samples.keys()].filter((series) => series.includes('route="b"')),
+        [],
+      )
+      assert.strictEqual(samples.get('understudy_attempts_total{deployment="b",outcome="success",reason=""}'), 1)
+      assert.strictEqual(samples.get('understudy_time_to_first_token_seconds_count{route="assistant"}'), 1)
+    }).pipe(
+      Effect.provide(
+        withMetrics(
+          TestRouter.layer(
+            scripts({ a: [Testing.reply("Hi")], b: [Testing.reply("Hey"), Testing.fail({ _tag: "ServerError" })] }),
+            { route: Route.to("a").pipe(Route.shadow({ to: "b", share: 1 })) },
+          ),
+        ),
+      ),
+    ),
+  )
+
   it.effect("counts calls by route and attempts by deployment", () =>
     Effect.gen(function* () {
       yield* TestRouter.during("2 seconds", TestRouter.chat())

@@ -2,7 +2,7 @@
  * The gateway as a server process: its endpoints behind the middleware, on a Node server that drains before it stops.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import type { Router } from "@understudy/core/Router"
+import { Router } from "@understudy/core/Router"
 import * as Timeout from "@understudy/core/internal/policy/Timeout"
 import type * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
@@ -129,11 +129,12 @@ const noteConnections = (server: Server) =>
 const closeGrace = Duration.seconds(1)
 
 /**
- * Drains on close, then closes connections that become idle, and after `closeGrace` all others. Node closes only connections
+ * Drains on close and ends the shadow calls that are left, then closes connections that become idle, and after `closeGrace` all others. Node closes only connections
  * that are idle when it stops listening, and waits without limit for clients that do not read.
  */
 const drainOnClose = Effect.fnUntraced(function* (server: Server, policy: Drain.Policy) {
   const drain = yield* Drain.Drain
+  const router = yield* Router
   let closed = false
   server.once("close", () => (closed = true))
   const closeIdle = Effect.repeat(
@@ -144,5 +145,7 @@ const drainOnClose = Effect.fnUntraced(function* (server: Server, policy: Drain.
     Effect.timeoutOption(closeIdle, closeGrace),
     Effect.sync(() => server.closeAllConnections()),
   )
-  yield* Effect.addFinalizer(() => Effect.andThen(drain.run(policy), Effect.forkDetach(closeAll)))
+  yield* Effect.addFinalizer(() =>
+    Effect.all([drain.run(policy), router.stopShadows, Effect.forkDetach(closeAll)], { discard: true }),
+  )
 })

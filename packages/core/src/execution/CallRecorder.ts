@@ -217,6 +217,10 @@ const usageAndCost = ({ estimated, price, usage }: EndedAttempt, startedAt: numb
 
 const nameOf = ({ leaf }: Step): string => leaf.candidate.name
 
+/** The bus that marks the events of a shadow call. */
+const busOf = (bus: EventBus, { shadowOf }: Call): EventBus =>
+  shadowOf === undefined ? bus : { ...bus, publish: (event) => bus.publish({ ...event, shadowOf }) }
+
 /** Opens the records of one router's calls, under ids that no other router gives: a random prefix and a number. */
 export const makeOpen = (
   bus: EventBus,
@@ -228,6 +232,6 @@ export const makeOpen = (
     const receipt = new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, call, trace?.span)
     // Now, while the request is at hand: it is not kept until the call ends.
     if (bus.wantsNeeds(receipt.id)) receipt.needs = call.needs
-    return new CallRecorder(receipt, bus, trace)
+    return new CallRecorder(receipt, busOf(bus, call), trace)
   }
 }

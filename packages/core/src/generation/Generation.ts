@@ -135,7 +135,7 @@ export class Generation {
     return this.routes.get(this.canonicalName(model))
   }
 
-  /** The protocols of a model's deployments. None if its responses are cached, which takes the whole request. */
+  /** The protocols of a model's deployments. None if its route has a cache or a shadow, which take the whole request. */
   protocols(model: string): ReadonlySet<string> {
     return this.#protocols.get(this.canonicalName(model)) ?? noProtocols
   }
@@ -163,10 +163,11 @@ const protocolsOf = (
   caches: Parts["caches"],
 ): ReadonlyMap<string, ReadonlySet<string>> => {
   const protocols = new Map<string, ReadonlySet<string>>()
-  for (const [name, { route }] of routes) {
+  for (const [name, { route, shadow }] of routes) {
+    const isWhole = caches.has(name) || shadow !== undefined
     const spoken = BoundRoute.deployments(route).flatMap(([deployment]) => {
       const protocol = candidates.get(deployment)?.provider.protocol
-      return protocol === undefined || caches.has(name) ? [] : [protocol]
+      return protocol === undefined || isWhole ? [] : [protocol]
     })
     protocols.set(name, new Set(spoken))
   }

@@ -37,7 +37,17 @@ export interface Explanation {
   readonly cache?: ResolvedCachePolicy | undefined
   /** The interval of keep-alives. */
   readonly sse?: { readonly keepAlive: number } | undefined
+  /** The route's shadow. Whether this call is among its share is drawn when it is made. */
+  readonly shadow?: ExplainedShadow | undefined
   readonly plan: Node
+}
+
+/** Where shadow calls are sent, for which share of the calls, how many at a time, and for how long. */
+export interface ExplainedShadow {
+  readonly to: string
+  readonly share: number
+  readonly concurrency: number
+  readonly timeout: number
 }
 
 /**
@@ -152,6 +162,7 @@ export const lines = ({
   requires,
   plan,
   route,
+  shadow,
   sse,
   streaming,
   inputTokens,
@@ -182,12 +193,15 @@ export const lines = ({
   }
   const cached = cache === undefined ? "" : `; cached for ${time(cache.ttl)}`
   const keepAlive = sse === undefined || !streaming ? "" : `; keep-alives every ${time(sse.keepAlive)} without data`
+  const shadowed = shadow === undefined ? "" : `; ${percentOf(shadow.share)} also sent to ${shadow.to} as shadow calls`
   const required = requires.length === 0 ? "" : `, requiring ${requires.join(" and ")}`
   return [
-    `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${cached}${keepAlive}`,
+    `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${cached}${keepAlive}${shadowed}`,
     ...render(plan, ""),
   ]
 }
+
+const percentOf = (share: number): string => `${Math.round(share * 10_000) / 100} % of calls`
 
 /** `split by user: candidate 10 %, as for this user; not control 90 %` */
 const splitLine = ({ arm, arms, by, takenBy }: ExplainedSplit): string => {

@@ -19,6 +19,7 @@ import type {
   Checks,
   CircuitPolicy,
   ExplainedDeployment,
+  ExplainedShadow,
   Explanation,
   Node,
   Policies,
@@ -45,9 +46,17 @@ export const make = (
     write: route.write,
     ...(route.cache === undefined ? undefined : { cache: route.cache }),
     ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
+    ...(route.shadow === undefined ? undefined : { shadow: shadowOf(route.shadow) }),
     plan,
   }))
 }
+
+const shadowOf = ({ concurrency, route, share }: BoundRoute.BoundShadow): ExplainedShadow => ({
+  to: route.name,
+  share,
+  concurrency,
+  timeout: route.total,
+})
 
 const fixedRandom: Plan.Random = () => 0
 

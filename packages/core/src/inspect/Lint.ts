@@ -79,13 +79,30 @@ export const lint = (
 // Warnings
 // ---------------------------------------------------------------------------------------------------------------------
 
-const warnings = ({ affine, route, total }: BoundRoute.BoundRoute<Named>): ReadonlyArray<string> => [
+const warnings = ({ affine, route, shadow, total }: BoundRoute.BoundRoute<Named>): ReadonlyArray<string> => [
   ...new Set([
     ...splitWarnings(route),
+    ...shadowWarnings(route, shadow),
     ...paths(route).flatMap((path) => warningsOf(path, total)),
     ...affine.flatMap(uselessAffinity),
   ]),
 ]
+
+/** Deployments that the shadow calls of a route share with its calls. */
+const shadowWarnings = (
+  route: BoundRoute.Bound<Named>,
+  shadow: BoundRoute.BoundShadow<Named> | undefined,
+): ReadonlyArray<string> => {
+  if (shadow === undefined) return []
+  const own = new Set(paths(route).flatMap((path) => path.map(({ leaf }) => leaf.candidate.name)))
+  const shared = paths(shadow.route.route).flatMap((path) => path.map(({ leaf }) => leaf.candidate.name))
+  return [...new Set(shared)]
+    .filter((name) => own.has(name))
+    .map(
+      (name) =>
+        `"${name}" answers calls and gets shadow calls, which use its limits and its circuit: give the shadow a deployment of its own`,
+    )
+}
 
 /** Splits of one arm, and arms without calls. */
 const splitWarnings = (route: BoundRoute.Bound<Named>): ReadonlyArray<string> => {
@@ -256,17 +273,29 @@ const time = (millis: number): string => Duration.format(Duration.millis(millis)
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** The maximum of each value over all paths of the route. */
-const worst = ({ name, route, total }: BoundRoute.BoundRoute<Named>): WorstCase => {
+const worst = ({ name, route, shadow, total }: BoundRoute.BoundRoute<Named>): WorstCase => {
   const all = paths(route).map(sum)
   const dollars = all.flatMap((each) => each.dollars ?? [])
-  return {
+  const call: WorstCase = {
     route: name,
     attempts: Math.max(...all.map(({ attempts }) => attempts)),
     millis: Math.min(total, Math.max(...all.map(({ millis }) => millis))),
     dollars: dollars.length === 0 ? undefined : Math.max(...dollars),
     unpriced: [...new Set(all.flatMap(({ unpriced }) => unpriced))],
   }
+  return shadow === undefined ? call : withShadow(call, worst(shadow.route))
 }
+
+/** A call and its shadow call, which the caller does not wait for. */
+const withShadow = (call: WorstCase, shadow: WorstCase): WorstCase => ({
+  ...call,
+  attempts: call.attempts + shadow.attempts,
+  dollars:
+    call.dollars === undefined && shadow.dollars === undefined
+      ? undefined
+      : (call.dollars ?? 0) + (shadow.dollars ?? 0),
+  unpriced: [...new Set([...call.unpriced, ...shadow.unpriced])],
+})
 
 const sum = (path: Path): Omit<WorstCase, "route"> => {
   let attempts = 0

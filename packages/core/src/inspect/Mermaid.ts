@@ -150,10 +150,21 @@ const conditions = (condition: Condition): string =>
     .join(", ")
 
 /** `fallbackOn any, protect continue, retry.times 0, timeout.total 9s` */
-const policies = ({ accept, cache, fallbackOn, retry, sse, stream, timeout, unsupportedParams }: Policies): string =>
+const policies = ({
+  accept,
+  cache,
+  fallbackOn,
+  retry,
+  shadow,
+  sse,
+  stream,
+  timeout,
+  unsupportedParams,
+}: Policies): string =>
   [
     ...(cache === undefined ? [] : [`cache ${Duration.format(Duration.fromInputUnsafe(cache.ttl))}`]),
     ...(sse === undefined ? [] : [`sse.keepAlive ${Duration.format(Duration.fromInputUnsafe(sse.keepAlive))}`]),
+    ...(shadow === undefined ? [] : [`shadow ${shadow.to} ${Math.round(shadow.share * 10_000) / 100} %`]),
     ...(fallbackOn === undefined ? [] : [`fallbackOn ${fallbackOn}`]),
     ...(accept === undefined ? [] : [`accept ${Acceptance.describe(accept).join(" and ")}`]),
     ...(unsupportedParams === undefined ? [] : [`unsupportedParams ${unsupportedParams}`]),

@@ -62,6 +62,12 @@ export interface Needs {
   readonly maxOutputTokens: number
 }
 
+/** The call that a shadow call was made for: its id, and the route that was called. */
+export interface ShadowOf {
+  readonly call: string
+  readonly route: string
+}
+
 /**
  * A call in the engine. `requires` and the token counts are computed on first use: a call to deployments without limits or a
  * known context window never computes them.
@@ -75,6 +81,8 @@ export class Call<Request extends AnyRequest = AnyRequest> {
   readonly operation: Operation
   /** A random number for the splits of its route, from 0 (inclusive) to 1 (exclusive); `undefined` if it has none. */
   draw: number | undefined = undefined
+  /** The call that this one is the shadow of: its id and its route. */
+  shadowOf: ShadowOf | undefined = undefined
   #estimate: RequestEstimate | undefined
 
   constructor(

@@ -3,6 +3,8 @@
  * router, in the options of a call.
  */
 import type * as Effect from "effect/Effect"
+import type * as Chat from "./Chat.ts"
+import type * as Embedding from "./Embedding.ts"
 import type { Rejected } from "./SkipReason.ts"
 
 export interface Spending {
@@ -11,6 +13,14 @@ export interface Spending {
    * deployment. Attempts may overlap in time.
    */
   readonly begin: (attempt: PlannedAttempt) => Effect.Effect<AttemptSpending, Rejected>
+  /**
+   * Runs a shadow of the call with a spending of its own, which is none of the caller's. False if a budget does not cover it:
+   * then it was not run.
+   */
+  readonly shadow: (
+    request: Chat.Request | Embedding.Request,
+    run: (spending: Spending) => Effect.Effect<void>,
+  ) => Effect.Effect<boolean>
 }
 
 export interface PlannedAttempt {

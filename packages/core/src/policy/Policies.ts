@@ -8,6 +8,7 @@ import type { CachePolicy } from "./CachePolicy.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import type { CooldownPolicy } from "./Cooldown.ts"
 import type { RetryPolicy } from "./Retry.ts"
+import type { ShadowPolicy } from "./ShadowPolicy.ts"
 import type { StreamPolicy } from "./StreamPolicy.ts"
 import type { TimeoutPolicy } from "./Timeout.ts"
 
@@ -21,6 +22,7 @@ export { quantiles } from "./HedgePolicy.ts"
 export type { After, Quantile } from "./HedgePolicy.ts"
 export type { Limits } from "./Limits.ts"
 export type { ResolvedRetryPolicy, RetryPolicy } from "./Retry.ts"
+export type { ShadowPolicy } from "./ShadowPolicy.ts"
 export { protects } from "./StreamPolicy.ts"
 export type { Protect, StreamPolicy } from "./StreamPolicy.ts"
 export type { TimeoutPolicy } from "./Timeout.ts"
@@ -39,6 +41,8 @@ export interface Policies {
   readonly cache?: CachePolicy | undefined
   /** Only on a whole route: it concerns the connection to the client. */
   readonly sse?: SsePolicy | undefined
+  /** Only on a whole route: it copies whole calls. */
+  readonly shadow?: ShadowPolicy | undefined
 }
 
 /**

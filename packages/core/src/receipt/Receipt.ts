@@ -76,7 +76,7 @@ export interface Receipt {
   readonly route: string
   /** The model that the request named: for a route with a `*`, the text that matched it. */
   readonly model: string
-  /** The caller's name: see `CallOptions`. */
+  /** The caller's name: see `CallOptions`. A shadow call has none, and no team and no tags. */
   readonly caller: string | undefined
   /** The caller's team, and the tags of the call: see `CallOptions`. */
   readonly team: string | undefined
@@ -90,6 +90,8 @@ export interface Receipt {
   /** The ids of the call's trace and span, in hexadecimal, if its fibre has a tracer. */
   readonly traceId: string | undefined
   readonly spanId: string | undefined
+  /** The id of the call that this one is the shadow of: see `Route.shadow`. */
+  readonly shadowOf: string | undefined
   /** In clock milliseconds. */
   readonly startedAt: number
   /** The deployment that answers, once its output has begun. If a stream was resumed, the deployment that finished it. */
@@ -132,6 +134,7 @@ export class ReceiptBuilder implements Receipt {
   readonly streaming: boolean
   readonly traceId: string | undefined
   readonly spanId: string | undefined
+  readonly shadowOf: string | undefined
   readonly startedAt: number
   needs: Needs | undefined = undefined
   readonly attempts: Array<Attempt> = []
@@ -149,15 +152,18 @@ export class ReceiptBuilder implements Receipt {
   constructor(
     id: string,
     route: string,
-    { at, operation, options, request, streaming }: Call,
+    { at, operation, options, request, shadowOf, streaming }: Call,
     span: SpanIds | undefined,
   ) {
     this.id = id
     this.route = route
     this.model = request.model
-    this.caller = options.caller
-    this.team = options.team
-    this.tags = options.tags ?? noTags
+    // What a shadow call costs is none of the caller's spend.
+    const isOwn = shadowOf === undefined
+    this.caller = isOwn ? options.caller : undefined
+    this.team = isOwn ? options.team : undefined
+    this.tags = isOwn ? (options.tags ?? noTags) : noTags
+    this.shadowOf = shadowOf?.call
     this.protocol = options.protocol
     this.operation = operation
     this.streaming = streaming

@@ -9,11 +9,15 @@ import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { ShadowOf } from "../model/Call.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Attempt, Skipped, Receipt } from "./Receipt.ts"
 
-/** An event. `call` is the receipt's `id`, and `route` the route or deployment that was called. */
-export type RouteEvent = { readonly call: string; readonly route: string } &
+/**
+ * An event. `call` is the receipt's `id`, and `route` the route or deployment that was called. Events of a shadow call have
+ * `shadowOf`: the call that it is the shadow of.
+ */
+export type RouteEvent = { readonly call: string; readonly route: string; readonly shadowOf?: ShadowOf | undefined } &
   /** `model` is the vendor's model id. */
   (
     | { readonly _tag: "AttemptStarted"; readonly deployment: string; readonly model: string }
@@ -35,10 +39,14 @@ export type RouteEvent = { readonly call: string; readonly route: string } &
       }
     /** The response comes from the route's cache. `deployment` and `model` are those that answered originally. */
     | { readonly _tag: "CacheHit"; readonly deployment: string; readonly model: string }
+    /** The call has no shadow call: too many are running, or a budget does not cover it. */
+    | { readonly _tag: "ShadowSkipped"; readonly to: string; readonly reason: "concurrency" | "budget" }
     | { readonly _tag: "CallEnded"; readonly receipt: Receipt }
   )
 
 export type Failover = Extract<RouteEvent, { readonly _tag: "Failover" }>
+
+export type { ShadowOf } from "../model/Call.ts"
 
 /** Publishes events to subscribers. */
 export interface EventBus {

@@ -8,6 +8,8 @@ import * as Result from "effect/Result"
 import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import * as RetryBudget from "../policy/RetryBudget.ts"
 import * as CachePolicy from "../policy/CachePolicy.ts"
+import type { ShadowPolicy } from "../policy/ShadowPolicy.ts"
+import * as ShadowPolicies from "../policy/ShadowPolicy.ts"
 import type { Candidate, ResolvedPolicies } from "../deployment/Candidate.ts"
 import * as Candidates from "../deployment/Candidate.ts"
 import * as Condition from "./Condition.ts"
@@ -93,6 +95,16 @@ export interface BoundRoute<C = Candidate> {
   readonly keepAlive: number | undefined
   /** Its balances that keep conversations, in its order. */
   readonly affine: ReadonlyArray<AffineBalance<C>>
+  readonly shadow: BoundShadow<C> | undefined
+}
+
+/** The shadow of a route. `route` is the one that its calls are sent to, under `to`, with the timeout of a shadow call. */
+export interface BoundShadow<C = Candidate> {
+  readonly route: BoundRoute<C>
+  readonly share: number
+  readonly concurrency: number
+  /** The shadow calls that are running. Goes on to be counted after a reload. */
+  readonly running: { calls: number }
 }
 
 /**
@@ -122,7 +134,11 @@ export const make = <C extends Unstarted>(
 const continued = <C>(route: BoundRoute<C>, before: BoundRoute<unknown> | undefined): BoundRoute<C> => {
   if (before === undefined) return route
   takeOver(route.route, before.route)
-  return route.budget.share === before.budget.share ? { ...route, budget: before.budget } : route
+  const { shadow } = route
+  const budget = route.budget.share === before.budget.share ? before.budget : route.budget
+  if (shadow === undefined || before.shadow === undefined) return { ...route, budget }
+  takeOver(shadow.route.route, before.shadow.route.route)
+  return { ...route, budget, shadow: { ...shadow, running: before.shadow.running } }
 }
 
 /** Takes over the turns of balances and the budgets of hedges, as far as the two routes have the same form. */
@@ -196,7 +212,9 @@ class Binder<C extends Unstarted> {
       this.problems.push({ path, message: `a deployment is called "${name}" too: rename one of them` })
     }
     const bound = this.#bind(route, { path, policies: {}, within: [name] })
-    return bound && this.#whole(name, bound, this.#hasSoundValues ? routePolicies(route) : {})
+    const policies = routePolicies(route)
+    const shadow = policies.shadow && this.#shadow(policies.shadow, { path: `${path}.shadow.to`, name })
+    return bound && { ...this.#whole(name, bound, this.#hasSoundValues ? policies : {}), shadow }
   }
 
   /** A deployment as a route of its own name. */
@@ -214,9 +232,26 @@ class Binder<C extends Unstarted> {
       ...Candidates.callPolicies(policies, defaults),
       budget: new RetryBudget.RetryBudget(Candidates.retryShare(policies, defaults)),
       cache: policies.cache && CachePolicy.resolve(policies.cache),
+      shadow: undefined,
       keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),
       affine: affineBalances(route),
     }
+  }
+
+  /** The shadow of the route `name`. Its calls are not retried, unless a route that they are sent to sets retries. */
+  #shadow(
+    policy: ShadowPolicy,
+    { name, path }: { readonly name: string; readonly path: string },
+  ): BoundShadow<C> | undefined {
+    const { to } = policy
+    const target = Object.hasOwn(this.#routes, to) ? this.#routes[to] : undefined
+    const policies: Policies = { retry: { times: 0 } }
+    const known = target !== undefined || this.#candidates.has(to)
+    const bound = this.#target(to, { path, policies, within: [name] })
+    if (!known || bound === undefined || !this.#hasSoundValues) return undefined
+    const { timeout, ...limits } = ShadowPolicies.resolve(policy)
+    const route = this.#whole(to, bound, target === undefined ? {} : routePolicies(target))
+    return { route: { ...route, total: timeout ?? route.total }, ...limits, running: { calls: 0 } }
   }
 
   /** Reports a problem, unless the route that contains it reports it. */
@@ -378,6 +413,7 @@ const mergePolicies = (outer: Policies, inner: Policies): Policies => ({
   unsupportedParams: inner.unsupportedParams ?? outer.unsupportedParams,
   cache: inner.cache ?? outer.cache,
   sse: inner.sse ?? outer.sse,
+  shadow: inner.shadow ?? outer.shadow,
 })
 
 const wildcardMismatch = (name: string, model: string): string =>

@@ -26,6 +26,7 @@ import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Arm, SplitBy } from "./Split.ts"
 import type { StreamPolicy } from "../policy/StreamPolicy.ts"
 import type { RetryPolicy } from "../policy/Retry.ts"
+import type { ShadowPolicy } from "../policy/ShadowPolicy.ts"
 import type { Strategy } from "./Strategy.ts"
 import type { Policies, SsePolicy } from "../policy/Policies.ts"
 
@@ -298,6 +299,21 @@ export const cache = (policy: CachePolicy): Around => policies({ cache: policy }
  * ```
  */
 export const sse = (policy: SsePolicy): Around => policies({ sse: policy })
+
+/**
+ * Sends a share of the calls to another route too, and discards its answers: the caller's answer, latency, limits and budgets
+ * stay as they are. For a whole route, not for a part of one.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.shadow({ to: "candidate", share: 0.1 }))
+ * ```
+ */
+export const shadow =
+  <const To extends string>(
+    policy: ShadowPolicy<To>,
+  ): (<const Self extends Input>(self: Self) => Route<Names<Self | To>>) =>
+  (self) =>
+    make({ _tag: "Policies", route: from(self), policies: { shadow: policy } })
 
 /** The conditions of a route, in order, without those of routes that it names. */
 export const conditions = (route: Route): ReadonlyArray<Condition> => {

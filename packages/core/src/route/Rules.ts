@@ -77,6 +77,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   budget: "it is shared by the whole route; set it under `defaults.retry` or on an outermost route",
   cache: "it caches responses of whole calls; set it on an outermost route",
   sse: "it concerns the connection to the client; set it on an outermost route",
+  shadow: "it copies whole calls; set it on an outermost route",
   connect: "it concerns connections to providers; set it under `defaults.timeout` or in a deployment",
   affinity: "it keeps a conversation on one of several deployments; set it beside a `balance`",
 }
@@ -180,6 +181,12 @@ const wholeRouteShape: Shape = {
   timeout: { ...attemptTimeoutShape, total: positiveDuration, write: positiveDuration, connect: "misplaced" },
   cache: { ttl: required(positiveDuration), max: count },
   sse: { keepAlive: required(positiveDuration) },
+  shadow: {
+    to: required(rule("the name of a route or a deployment", Predicate.isString)),
+    share: required(positiveShare),
+    concurrency: count,
+    timeout: positiveDuration,
+  },
 }
 const partShape: Shape = {
   ...routeShape,
@@ -187,6 +194,7 @@ const partShape: Shape = {
   timeout: { ...attemptTimeoutShape, total: "misplaced", write: "misplaced", connect: "misplaced" },
   cache: "misplaced",
   sse: "misplaced",
+  shadow: "misplaced",
 }
 
 const hedgeShape: Shape = {

@@ -149,7 +149,7 @@ export class CallTrace {
   }
 
   /** The record's receipt: how the call is found in logs, and who made it. */
-  opened({ caller, id, protocol, tags, team }: Receipt): void {
+  opened({ caller, id, protocol, shadowOf, tags, team }: Receipt): void {
     const recording = this.#recording
     if (recording === undefined) return
     const { set } = recording
@@ -158,6 +158,7 @@ export class CallTrace {
     if (team !== undefined) set("understudy.team", team)
     if (protocol !== undefined) set("understudy.client.protocol", protocol)
     if (tags.length > 0) set("understudy.tags", tags)
+    if (shadowOf !== undefined) set("understudy.shadow_of", shadowOf)
   }
 
   takesArm(arm: string): void {

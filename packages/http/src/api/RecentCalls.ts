@@ -86,11 +86,13 @@ const queryOf = ({ url }: HttpServerRequest.HttpServerRequest): Effect.Effect<Qu
       )
 }
 
-const callJson = ({ firstToken, id, receipt, route, startedAt, steps }: RecentCall) => {
+const callJson = ({ firstToken, id, receipt, route, shadowOf, startedAt, steps }: RecentCall) => {
   const used = receipt === undefined ? undefined : total(receipt)
   return {
     id,
     route,
+    shadow_of: shadowOf ?? null,
+    split: receipt?.split ?? null,
     started_at: startedAt,
     outcome: receipt?.outcome ?? "running",
     duration_ms: receipt?.millis ?? null,

@@ -45,6 +45,10 @@ export type CallRow = {
   /** Of a call whose row is also that of its only attempt: the milliseconds of that, and the version of its price. */
   readonly attempt_millis: number | null
   readonly price_version: string | null
+  /** The arm of a split that the call took. */
+  readonly split: string | null
+  /** The id of the call that this one is the shadow of. It has no key, team or tags. */
+  readonly shadow_of: string | null
   /** `null` if an attempt has no known cost. */
   readonly cost: number | null
   readonly estimated: number
@@ -142,6 +146,8 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
     attempts: attempts.length,
     attempt_millis: isItsAttempt ? last.millis : null,
     price_version: isItsAttempt ? last.price_version : null,
+    split: receipt.split ?? null,
+    shadow_of: receipt.shadowOf ?? null,
     ...totals(attempts),
   }
   return { call, attempts }

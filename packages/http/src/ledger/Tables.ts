@@ -51,6 +51,8 @@ export const calls = new Table<Rows.CallRow>("calls", {
   estimated: "bigint",
   attempt_millis: "bigint",
   price_version: "text",
+  split: "text",
+  shadow_of: "text",
 })
 
 /** The attempts of calls whose rows are not also those of their only attempts. */

@@ -100,7 +100,13 @@ interface Reader {
 
 /** The lines of an event, with control characters escaped. */
 const linesOf = ({ at, event }: Happened, describe: Describe): ReadonlyArray<Line> =>
-  describe(event).map((line) => ({ at, call: event.call, route: event.route, ...line, text: plain(line.text) }))
+  describe(event).map((line) => ({
+    at,
+    call: event.call,
+    route: event.route,
+    ...line,
+    text: plain(event.shadowOf === undefined ? line.text : `Shadow call: ${line.text}`),
+  }))
 
 type LogLine = Pick<Line, "text" | "brief" | "kind" | "answeredBy">
 
@@ -160,6 +166,7 @@ const eventDescriber = (): Describe => {
       case "CallEnded":
         calls.delete(event.call)
         return event.receipt.outcome === "failure" ? [{ text: "All attempts failed", kind: "failed" }] : []
+      case "ShadowSkipped":
       case "Failover":
       case "Hedged":
         return []

@@ -16,6 +16,7 @@ export const of = (
 ): Readonly<Record<string, unknown>> => ({
   call: receipt.id,
   route: receipt.route,
+  shadow_of: receipt.shadowOf,
   model: receipt.model,
   key: receipt.caller,
   team: receipt.team,

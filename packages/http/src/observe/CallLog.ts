@@ -47,7 +47,7 @@ export const line = (receipt: Receipt): string => {
 }
 
 const facts = (receipt: Receipt): ReadonlyArray<string> => {
-  const { caller, firstTokenMillis, id, team } = receipt
+  const { caller, firstTokenMillis, id, shadowOf, team } = receipt
   const { cost, inputTokens, outputTokens } = total(receipt)
   return [
     ...(firstTokenMillis === undefined ? [] : [`first token after ${firstTokenMillis} ms`]),
@@ -56,6 +56,7 @@ const facts = (receipt: Receipt): ReadonlyArray<string> => {
     ...(cost === undefined ? [] : [`$${cost.toFixed(9).replace(/\.?0+$/, "")}`]),
     ...(caller === undefined ? [] : [`key ${caller}`]),
     ...(team === undefined ? [] : [`team ${team}`]),
+    ...(shadowOf === undefined ? [] : [`shadow of ${shadowOf}`]),
     `call ${id}`,
   ]
 }

@@ -73,12 +73,14 @@ export const layer: Layer.Layer<Overview, never, Router> = Layer.effect(
         }
         case "FirstToken": {
           const now = clock.currentTimeMillisUnsafe()
-          routeOf(routes, event.route).firstToken(now, event.millis)
+          if (event.shadowOf === undefined) routeOf(routes, event.route).firstToken(now, event.millis)
           deploymentOf(deployments, event.deployment).window.firstToken(now, event.attemptMillis)
           return
         }
         case "CallEnded": {
           const { receipt } = event
+          // A route is judged by the calls of its callers alone.
+          if (event.shadowOf !== undefined) return
           const { attempts, cache, millis = 0, outcome = "failure" } = receipt
           const now = clock.currentTimeMillisUnsafe()
           const window = routeOf(routes, event.route)
@@ -95,6 +97,7 @@ export const layer: Layer.Layer<Overview, never, Router> = Layer.effect(
         case "Failover":
         case "Hedged":
         case "CacheHit":
+        case "ShadowSkipped":
           return
       }
     }

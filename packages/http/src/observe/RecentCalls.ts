@@ -15,6 +15,8 @@ import { Activity } from "./Activity.ts"
 export interface RecentCall {
   readonly id: string
   readonly route: string
+  /** The id of the call that it is the shadow of, if it is one. */
+  readonly shadowOf: string | undefined
   readonly startedAt: number
   readonly firstToken: number | undefined
   /** Undefined while the call runs. */
@@ -124,11 +126,13 @@ const callOf = (events: ReadonlyArray<Happened>): RecentCall | undefined => {
         firstToken = event.millis
         break
       case "Failover":
+      case "ShadowSkipped":
       case "CallEnded":
         break
     }
   }
-  return { id: first.event.call, route: first.event.route, startedAt, firstToken, receipt, steps }
+  const { call: id, route, shadowOf } = first.event
+  return { id, route, shadowOf: shadowOf?.call, startedAt, firstToken, receipt, steps }
 }
 
 /** Whether a deployment was skipped only because no failure led to its branch. */

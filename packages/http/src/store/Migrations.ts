@@ -207,4 +207,14 @@ ${spend("spend_daily")};
 ${spend("spend_hourly")}
 `,
   ),
+  statements(
+    2,
+    "splits and shadow calls",
+    `
+ALTER TABLE calls ADD COLUMN split TEXT;
+ALTER TABLE calls ADD COLUMN shadow_of TEXT;
+CREATE INDEX calls_shadow ON calls (at) WHERE shadow_of IS NOT NULL;
+CREATE INDEX calls_split ON calls (route, at) WHERE split IS NOT NULL
+`,
+  ),
 ]

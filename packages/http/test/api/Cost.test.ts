@@ -70,6 +70,7 @@ describe("x-understudy-cost", () => {
     needs: undefined,
     deployment: "a",
     split: undefined,
+    shadowOf: undefined,
     attempts: [{ ...attempt, usage: { inputTokens: 1, outputTokens: 1 }, cost }],
     skipped: [],
     droppedParams: undefined,

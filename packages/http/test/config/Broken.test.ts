@@ -46,7 +46,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.unknown.affinity.by: expected one of session, user, prefix, found "sesion"',
     'routes.unknown.affinity.for: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
     'routes.short.affinity: expected a mapping of by, for, found "session"',
-    "routes.fallback.affinity: unknown key `affinity`: it keeps a conversation on one of several deployments; set it beside a `balance`. Known keys: fallback, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.fallback.affinity: unknown key `affinity`: it keeps a conversation on one of several deployments; set it beside a `balance`. Known keys: fallback, retry, timeout, cache, sse, shadow, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.misspelt.fallback[0].affinity.ttl: unknown key `ttl`. Known keys: by, for.",
   ],
   balances: [
@@ -219,13 +219,22 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "state.redis: expected a Redis address, such as redis://127.0.0.1:6379, found another text",
   ],
   "shapeless-routes": [
-    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, split, else, by, across, affinity, retry, timeout, cache, sse, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    "routes.misspelt.falback: unknown key `falback`: did you mean `fallback`? Known keys: fallback, balance, hedge, when, split, else, by, across, affinity, retry, timeout, cache, sse, shadow, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.empty: expected a list of at least one name or route, found an empty list",
     "routes.nothing: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found an empty mapping",
     "routes.blank: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found nothing",
     "routes.both: a route is either a `fallback` or a `balance`: nest one in the other",
     "routes.number: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found 3",
     'routes.single.fallback: expected a list of at least one name or route, found "gpt-4o"',
+  ],
+  shadows: [
+    "deployments.gpt-4o.shadow: unknown key `shadow`: it copies whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "routes.assistant.shadow.concurency: unknown key `concurency`: did you mean `concurrency`? Known keys: to, share, concurrency, timeout.",
+    "routes.assistant.shadow.to: is missing: name the route or the deployment that gets the shadow calls",
+    "routes.assistant.shadow.share: expected a share above 0 and up to 1, found 10",
+    "routes.nested[0].shadow: unknown key `shadow`: it copies whole calls; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
+    'routes.lost.shadow.to: names "candidat", which is neither a deployment nor a route: did you mean "candidate"? There is "gpt-4o", "candidate", "assistant", "nested", "lost", "self".',
+    "routes.self.shadow.to: refers to itself: self -> self",
   ],
   simulated: [
     "deployments.demo.tokenDealy: unknown key `tokenDealy`: did you mean `tokenDelay`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",

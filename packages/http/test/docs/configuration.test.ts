@@ -107,6 +107,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `routes`", [...shapes, ...inner, ...strategies, ...quantiles, ...reasonTags])
     assertNames("### Affinity", [...keysOf(Policies.Affinity.ast), ...affinityBys])
     assertNames("### Cache", keysOf(Policies.Cache.ast))
+    assertNames("### Shadow calls", keysOf(Policies.Shadow.ast))
     assertNames("### Splits", [...Object.keys(Routes.Arm.fields), "by", ...splitBy])
     assertNames("### Conditions", [...keysOf(Routes.If.ast), ...capabilities])
   })

@@ -65,6 +65,8 @@ onEach("a ledger", ({ database }) => {
         first_token_millis: null,
         attempts: 2,
         attempt_millis: null,
+        split: null,
+        shadow_of: null,
         input_tokens: 1000,
         cached_input_tokens: 600,
         cache_write_tokens: 0,

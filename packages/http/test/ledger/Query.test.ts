@@ -74,6 +74,8 @@ const entries = (count: number, next = random(7)): ReadonlyArray<Entry> => {
       first_token_millis: null,
       attempts: attempts.length,
       attempt_millis: only?.millis ?? null,
+      split: null,
+      shadow_of: null,
       input_tokens: only?.input_tokens ?? 0,
       cached_input_tokens: only?.cached_input_tokens ?? 0,
       cache_write_tokens: only?.cache_write_tokens ?? 0,

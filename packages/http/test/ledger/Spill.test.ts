@@ -24,6 +24,7 @@ const entry = (id: string): Rows.Entry =>
       needs: undefined,
       deployment: undefined,
       split: undefined,
+      shadowOf: undefined,
       attempts: [],
       skipped: [],
       droppedParams: undefined,

@@ -18,6 +18,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   needs: undefined,
   deployment: undefined,
   split: undefined,
+  shadowOf: undefined,
   attempts,
   skipped: [],
   droppedParams: undefined,

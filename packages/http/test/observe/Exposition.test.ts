@@ -29,6 +29,8 @@ routes:
   hedged: { hedge: { after: 10ms, budget: 1 }, across: [slow, backup] }
   cached: { fallback: [backup], cache: { ttl: 5m, max: 10 } }
   kept: { balance: round-robin, across: [backup, slow], affinity: { by: session } }
+  halved: { split: [{ use: backup, share: 1 }, { use: slow, share: 0 }] }
+  mirrored: { fallback: [backup], shadow: { to: throttled, share: 1 } }
   failing: { fallback: [throttled], retry: { times: 0 } }
 `
 
@@ -55,7 +57,17 @@ describe("GET /metrics", { timeout: 60_000 }, () => {
     })
     const base = await url(serving)
     const key = { "x-api-key": "sk-team-a" }
-    for (const model of ["assistant", "assistant", "hedged", "cached", "cached", "kept", "failing"]) {
+    for (const model of [
+      "assistant",
+      "assistant",
+      "hedged",
+      "cached",
+      "cached",
+      "kept",
+      "failing",
+      "halved",
+      "mirrored",
+    ]) {
       await (await ask(base, { model, max_tokens: 8 }, key)).text()
     }
     await (await ask(base, { stream: true }, key)).text()

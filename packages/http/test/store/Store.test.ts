@@ -12,6 +12,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { DatabaseSection, text } from "../../src/config/DatabaseSection.ts"
+import { migrations } from "../../src/store/Migrations.ts"
 import * as Store from "../../src/store/Store.ts"
 import { onEach } from "./Databases.ts"
 import * as TestPostgres from "./TestPostgres.ts"
@@ -104,7 +105,7 @@ onEach("a store", ({ database }) => {
         const [count] = yield* sql<{
           readonly n: number
         }>`SELECT CAST(count(*) AS INTEGER) AS n FROM understudy_migrations`
-        assert.strictEqual(count?.n, 1)
+        assert.strictEqual(count?.n, migrations.length)
       }
     }),
   )

@@ -140,7 +140,7 @@ const elsewhere =
   (key) => {
     if (key === "accept") return "set it on a route"
     if (key === "stream") return "set it on a route or under `defaults`"
-    if (key === "cache" || key === "sse") return Policies.wrongPlaceHint(key)
+    if (key === "cache" || key === "sse" || key === "shadow") return Policies.wrongPlaceHint(key)
     const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
     return owners.length === 0 ? undefined : `a key of ${some(owners)}, not of ${provider}`
   }

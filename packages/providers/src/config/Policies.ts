@@ -128,6 +128,20 @@ export const Sse = Schema.Struct({
   ),
 })
 
+/** Where a share of the calls is sent too: see `Route.shadow`. */
+export const Shadow = Schema.Struct({
+  to: text("the name of a route or a deployment").pipe(
+    Schema.annotateKey({
+      messageMissingKey: "is missing: name the route or the deployment that gets the shadow calls",
+    }),
+  ),
+  share: positiveShare.pipe(
+    Schema.annotateKey({ messageMissingKey: "is missing: set the share of calls with a shadow call, such as 0.1" }),
+  ),
+  concurrency: optional(count),
+  timeout: optional(PositiveDuration),
+})
+
 /** What to do with a parameter that the deployment's protocol does not support. */
 export const UnsupportedParams = word(Chat.UnsupportedParams.literals)
 

@@ -131,6 +131,7 @@ export const RootRoute = shapes({
   timeout: Schema.optionalKey(Policies.Timeout.route),
   cache: Schema.optionalKey(Policies.Cache),
   sse: Schema.optionalKey(Policies.Sse),
+  shadow: Schema.optionalKey(Policies.Shadow),
 })
 /** The shapes of a route inside another route. */
 const NestedRoute = shapes({
@@ -297,7 +298,7 @@ const withPolicies = (
   const route = bare && withBranches(reader, input, at, bare)
   const decoded = decode<PolicyFields>(shape, input, at.location, Policies.wrongPlaceHint)
   if (Result.isFailure(decoded)) return reject(reader, ...decoded.failure) ?? route
-  const { accept, cache, fallbackOn, retry, sse, stream, timeout, unsupportedParams } = decoded.success
+  const { accept, cache, fallbackOn, retry, shadow, sse, stream, timeout, unsupportedParams } = decoded.success
   const steps = [
     retry && Route.retry(retry),
     timeout && Route.timeout(timeout),
@@ -307,6 +308,7 @@ const withPolicies = (
     unsupportedParams && Route.unsupportedParams(unsupportedParams),
     cache && Route.cache(cache),
     sse && Route.sse(sse),
+    shadow && Route.shadow(shadow),
   ].filter((step) => step !== undefined)
   return steps.reduce((route, step) => route && step(route), route)
 }

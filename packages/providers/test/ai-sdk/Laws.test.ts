@@ -32,6 +32,7 @@ const receipt: Receipt = {
   needs: undefined,
   deployment: "only",
   split: undefined,
+  shadowOf: undefined,
   attempts: [],
   skipped: [],
   droppedParams: undefined,

@@ -81,6 +81,10 @@ describe("Config.decode", () => {
           by: "user",
           retry: { times: 0 },
         },
+        shadowed: {
+          fallback: ["a", "b"],
+          shadow: { to: "name", share: 0.1, concurrency: 5, timeout: "30s" },
+        },
         drawn: {
           split: [
             { use: "a", share: 1 },
@@ -120,6 +124,9 @@ describe("Config.decode", () => {
         ],
         { by: "user" },
       ).pipe(Route.retry({ times: 0 })),
+      shadowed: Route.fallback("a", "b").pipe(
+        Route.shadow({ to: "name", share: 0.1, concurrency: 5, timeout: Duration.seconds(30) }),
+      ),
       drawn: Route.split([
         { use: "a", share: 1 },
         { use: "b", share: 0.5 },

@@ -98,6 +98,7 @@ const resultText = (call) => {
 const whoText = (call) => {
   const who = call.deployment ?? attemptsOf(call).findLast(({ outcome }) => outcome === "running")?.deployment
   const by = who === undefined || who === null ? "" : `→ ${who}`
+  if (call.shadow_of !== null) return `${by} · shadow of ${call.shadow_of}`
   return call.caller === null ? by : `${by} · ${call.caller}`
 }
 

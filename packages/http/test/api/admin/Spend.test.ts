@@ -53,6 +53,8 @@ const entry = (id: string, names: Partial<CallRow>): Entry => {
     first_token_millis: 2,
     attempts: 1,
     attempt_millis: 4,
+    split: null,
+    shadow_of: null,
     ...used,
     ...names,
   }
