@@ -11,6 +11,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Redis from "effect/persistence/Redis"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { TestClock } from "effect/testing"
+import * as AffinityStore from "../src/affinity/AffinityStore.ts"
 import * as CacheStore from "../src/cache/CacheStore.ts"
 import * as Bucket from "../src/policy/Bucket.ts"
 import * as RateLimit from "../src/admission/RateLimit.ts"
@@ -50,6 +51,7 @@ const make = Effect.gen(function* () {
     limiter: Context.get(services, RateLimiter.RateLimiter),
     rests: Context.get(services, Cooldowns.Cooldowns),
     cache: Context.get(services, CacheStore.CacheStore),
+    conversations: Context.get(services, AffinityStore.AffinityStore),
   }
 })
 
@@ -111,6 +113,23 @@ describe("a shared cache", () => {
       world.mood = "gone"
       yield* TestClock.adjust("1 second")
       assert.isUndefined(yield* place.get("k"))
+    }),
+  )
+})
+
+describe("shared conversations", () => {
+  it.effect("are those of this gateway while Redis is unavailable, without a wait for each", () =>
+    Effect.gen(function* () {
+      const { conversations, world } = yield* make
+      const keeping = yield* Effect.forkChild(conversations.set(["k"], "a", 60_000))
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.join(keeping)
+      const { asked } = world
+      assert.strictEqual(yield* conversations.find(["other", "k"], 60_000), "a")
+      assert.isUndefined(yield* conversations.find(["other"], 60_000))
+      yield* conversations.set(["k"], "b", 60_000)
+      assert.strictEqual(yield* conversations.find(["k"], undefined), "b")
+      assert.strictEqual(world.asked, asked)
     }),
   )
 })

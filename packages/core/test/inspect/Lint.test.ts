@@ -36,6 +36,34 @@ describe("Lint.lint, warnings", () => {
     )
   })
 
+  it("warns of affinity that has no effect", () => {
+    const affinity = { affinity: {} }
+    const inside = Route.when([{ if: {}, use: Route.balance("cost", ["b", "off"], affinity) }], "a")
+    assert.deepStrictEqual(
+      warnings(
+        {
+          sound: Route.balance("latency", ["a", "b"], affinity),
+          one: Route.balance("cost", ["a"], affinity),
+          inside,
+          vectors: Route.balance("cost", ["e", "f"], affinity),
+        },
+        {
+          a: {},
+          b: {},
+          off: { weight: 0 },
+          e: { model: "text-embedding-3-small" },
+          f: { model: "text-embedding-3-small" },
+        },
+      ),
+      [
+        'routes.one: "a" is the only deployment of a balance with affinity, which has no effect there: remove it',
+        'routes.inside: "off" is never tried: its weight is 0',
+        'routes.inside: "b" is the only deployment of a balance with affinity, which has no effect there: remove it',
+        'routes.vectors: affinity has no effect on the balance of "e", "f": embeddings have no prompt cache',
+      ],
+    )
+  })
+
   it("fails for invalid routes", () => {
     const failed = report({ one: Route.to("two"), two: Route.to("one") }, { a: {} })
     assert.isTrue(Result.isFailure(failed) && failed.failure[0]?.message.startsWith("refers to itself"))

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Mermaid from "../../src/inspect/Mermaid.ts"
+import type { AffinityPolicy } from "../../src/policy/Policies.ts"
 import * as Route from "../../src/route/Route.ts"
 
 const drawn = (name: string, routes: Record<string, Route.Route>) => Mermaid.flowchart(name, routes).split("\n")
@@ -35,6 +36,13 @@ describe("Mermaid.flowchart", () => {
         "  end",
       ],
     )
+  })
+
+  it("draws the affinity of a balance with its defaults", () => {
+    const lines = (affinity: AffinityPolicy) =>
+      drawn("assistant", { assistant: Route.balance("cost", ["a", "b"], { affinity }) })
+    assert.include(lines({}), '  subgraph n3["cost, affinity by session for 1h"]')
+    assert.include(lines({ by: "prefix", for: "5 minutes" }), '  subgraph n3["cost, affinity by prefix for 5m"]')
   })
 
   it("draws accept as a frame", () => {

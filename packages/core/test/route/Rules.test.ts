@@ -96,6 +96,11 @@ const rows: ReadonlyArray<readonly [written: Written, problem: string]> = [
     { route: Route.to("a").pipe(Route.onContextWindow(Route.to("b").pipe(Route.cache({ ttl: "1 minute" })))) },
     "routes.assistant.on(ContextWindowExceeded).cache: has no effect here: it caches responses of whole calls; set it on an outermost route",
   ],
+  [{ route: Route.balance("cost", ["a"], { affinity: { for: 0 } }) }, `routes.assistant.affinity.for: ${positive} 0`],
+  [
+    { route: Route.balance("cost", ["a"], { affinity: { by: "sesion" as "session" } }) },
+    'routes.assistant.affinity.by: expected one of session, user, prefix, found "sesion"',
+  ],
   [{ route: Route.to("a").pipe(Route.cache({ ttl: 0 })) }, `routes.assistant.cache.ttl: ${positive} 0`],
   [{ route: Route.to("a").pipe(Route.cache({ ttl: 1, max: 0 })) }, `routes.assistant.cache.max: ${whole} 0`],
   [

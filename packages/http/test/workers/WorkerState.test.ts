@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Circuit from "@understudy/core/internal/admission/Circuit"
 import { Circuits } from "@understudy/core/internal/admission/Circuit"
+import { AffinityStore } from "@understudy/core/internal/affinity/AffinityStore"
 import { Cooldowns } from "@understudy/core/internal/admission/Cooldowns"
 import type { Limiter, RemoteLimits } from "@understudy/core/internal/admission/RateLimit"
 import * as Bucket from "@understudy/core/internal/policy/Bucket"
@@ -59,6 +60,7 @@ const gateway = () => {
       circuits: (Context.get(context, CircuitBreaker.CircuitBreakerStore) as Circuit.Store).immediate!,
       limits: (Context.get(context, RateLimiter.RateLimiter) as Limiter).remote!,
       cooldowns: Context.get(context, Cooldowns),
+      conversations: Context.get(context, AffinityStore),
     }))
   const lose = (worker: number) => {
     listeners.delete(worker)
@@ -108,6 +110,21 @@ describe("the state of workers", () => {
         statuses.map(({ remaining }) => remaining),
         [10, 1000],
       )
+    }),
+  )
+
+  it.effect("keeps the conversations of all, by the time of the main process, also of a worker that has ended", () =>
+    Effect.gen(function* () {
+      const { clock, lose, start } = gateway()
+      const [one, two] = [yield* start(1), yield* start(2)]
+      yield* one.conversations.set(["k", "l"], "primary", 60_000)
+      lose(1)
+      assert.strictEqual(yield* two.conversations.find(["other", "l"], undefined), "primary")
+      clock.now += 50_000
+      assert.strictEqual(yield* two.conversations.find(["k"], 60_000), "primary")
+      clock.now += 50_000
+      assert.strictEqual(yield* two.conversations.find(["k"], undefined), "primary")
+      assert.isUndefined(yield* two.conversations.find(["l"], undefined))
     }),
   )
 

@@ -192,6 +192,31 @@ routes:
     busy.close()
   })
 
+  it("keeps a conversation on one deployment, whichever worker gets its calls", async () => {
+    const names = ["a", "b", "c", "d"]
+    const gateway = serve(`
+deployments:
+${names.map((name) => `  ${name}: { provider: simulated, model: s }`).join("\n")}
+routes:
+  assistant: { balance: round-robin, across: [${names.join(", ")}], affinity: { by: session } }
+`)
+    const base = await url(gateway)
+    await gateway.says(/Worker 2 serves/)
+    const session = { "x-session-id": "s-1" }
+    const first = await call(base, session)
+    assert.strictEqual(first.headers["x-understudy-affinity"], "new")
+    const before = gateway.printed().length
+    const isLoggedBy = (worker: number) =>
+      new RegExp(`\\(worker ${worker}\\): .*answered by`).test(gateway.printed().slice(before))
+    while (!isLoggedBy(1) || !isLoggedBy(2)) {
+      const turns = await Promise.all(Array.from({ length: 20 }, () => call(base, session)))
+      for (const turn of turns) {
+        assert.strictEqual(turn.headers["x-understudy-affinity"], "kept")
+        assert.strictEqual(deploymentOf(turn), deploymentOf(first))
+      }
+    }
+  })
+
   it("holds the concurrency of a deployment and of a key, also when the worker of a call is killed and another starts", async () => {
     const held: Array<ServerResponse> = []
     let arrived = () => {}
