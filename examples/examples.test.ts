@@ -196,6 +196,16 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     )
   })
 
+  it("affinity", async () => {
+    const printed = await example("affinity")
+    const told = [...printed.matchAll(/^([\w, ]+): (\d+) % of the input at the full price, \$[\d.]+$/gm)]
+    const [scattered = 0, kept = 0, moved = 0] = told.map(([, , share]) => Number(share))
+    assert.lengthOf(told, 3)
+    assert.isAbove(scattered, 2 * kept)
+    assert.isBelow(moved, scattered)
+    assert.deepStrictEqual(printed.match(/^  turn .*$/gm), ["  turn 31: moved from a to b (Overloaded)"])
+  })
+
   it("budgets", async () => {
     const printed = await example("budgets")
     assert.match(printed, /^alert: museum at 50 %, \$0\.27 spent$/m)

@@ -124,9 +124,9 @@ const addSource = (hash: RollingHash, source: Chat.Source): void => {
 const sampled = 256
 
 /**
- * A hash of 64 bits of all texts added so far: two multiplicative hashes of 32 bits, mixed as MurmurHash3 does at its end. It
- * takes half a nanosecond a character, and needs no strength: where two conversations of one caller have one hash, they are
- * kept on one deployment.
+ * A hash of 64 bits of all texts added so far: two multiplicative hashes of 32 bits, mixed as MurmurHash3 does at its end. A loop
+ * over more than one character at a time is slower. It needs no strength: where two conversations of one caller have one hash, they
+ * are kept on one deployment.
  */
 class RollingHash {
   readonly #restore: ((text: string) => string) | undefined
