@@ -68,6 +68,9 @@ export const collect: Effect.Effect<void, never, Router> = Effect.gen(function* 
     gauges.cooldown.updateUnsafe(cooldown / 1000, context)
     gauges.inFlight.updateUnsafe(inFlight, context)
   }
+  const faults = yield* router.faults.status
+  for (const { active, target } of faults) ofFaults(target).end.updateUnsafe((active?.until ?? 0) / 1000, context)
+  removeGauges(router.faults, new Set(faults.map(({ target }) => target)), context, ofFaults)
   removeGauges(router, new Set(status.map(({ deployment }) => deployment)), context, ofDeployment)
   if (Option.isNone(budgets)) return
   const accounts = yield* budgets.value.status
@@ -138,6 +141,14 @@ const attemptDuration = histogram(
 const failovers = counter("understudy_failovers_total", "Fallbacks by deployment, next deployment and reason")
 const hedges = counter("understudy_hedges_total", "Hedged attempts by deployment and hedging deployment")
 const skips = counter("understudy_skips_total", "Candidates that were not tried, by deployment and reason")
+const injectedFaults = counter(
+  "understudy_injected_faults_total",
+  "Attempts with an injected fault, by deployment and fault",
+)
+const faultsEnd = gauge(
+  "understudy_fault_end_timestamp_seconds",
+  "When the faults of a deployment or a route are switched off, in seconds since the epoch; 0 if they are off",
+)
 const tokens = counter("understudy_tokens_total", "Tokens by deployment and type (input, output)")
 const promptCacheTokens = counter(
   "understudy_prompt_cache_tokens_total",
@@ -172,6 +183,8 @@ const ofDeployment = (deployment: string) => ({
   inFlight: inFlight({ deployment }),
 })
 
+const ofFaults = (target: string) => ({ end: faultsEnd({ target }) })
+
 const ofBudget = (budget: string) => ({
   amount: budgetAmount({ budget }),
   spent: budgetSpent({ budget }),
@@ -192,6 +205,7 @@ const deploymentSeries = (deployment: string) => ({
   cacheWrite: promptCacheTokens({ deployment, type: "write" }),
   cost: cost({ deployment }),
   unpriced: unpriced({ deployment }),
+  injected: byKey((fault) => injectedFaults({ deployment, fault })),
 })
 
 const routeSeries = (route: string) => ({
@@ -270,6 +284,7 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
           if (attempt.cost === undefined && !unbilled.has(attempt.deployment)) series.unpriced.updateUnsafe(1, context)
         }
         if (attempt.cost !== undefined) series.cost.updateUnsafe(attempt.cost, context)
+        if (attempt.injected !== undefined) series.injected(attempt.injected).updateUnsafe(1, context)
         return
       }
       case "Failover":

@@ -26,6 +26,7 @@ import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallExecutor from "./execution/CallExecutor.ts"
 import * as CallRecorder from "./execution/CallRecorder.ts"
+import * as FaultInjection from "./faults/FaultInjection.ts"
 import * as KeepAlive from "./execution/KeepAlive.ts"
 import * as Shadow from "./execution/Shadow.ts"
 import type { RouterError } from "./execution/RouterError.ts"
@@ -52,6 +53,8 @@ import * as CallTrace from "./telemetry/CallTrace.ts"
 
 export type { CircuitStatus, Status } from "./admission/Status.ts"
 export type { Health } from "./deployment/Health.ts"
+export type { FaultInjection, FaultStatus } from "./faults/FaultInjection.ts"
+export { InvalidFaultInjection } from "./faults/FaultInjection.ts"
 export type { TokenCount } from "./inspect/TokenCount.ts"
 export { InvalidRoutes }
 export type { Change } from "./generation/Change.ts"
@@ -166,6 +169,8 @@ export class Router extends Context.Service<
     readonly reset: (deployment: string) => Effect.Effect<void, RouterError>
     /** Ends the shadow calls that are running. No more start. The router's layer does so when it closes, if not before. */
     readonly stopShadows: Effect.Effect<void>
+    /** Switches the configured faults of deployments and routes on and off. They are off at the start. */
+    readonly faults: FaultInjection.FaultInjection
   }
 >()("@understudy/core/Router") {}
 
@@ -283,6 +288,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
   const router: Running = {
     stores,
     random,
+    faults: new FaultInjection.ActiveFaults(random),
     bus,
     affinity: yield* AffinityStore.AffinityStore,
     generation: yield* Generation.start(shared, options, undefined),
@@ -292,7 +298,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
   yield* listen(bus, options)
   const context = yield* Effect.context<never>()
   const oneAtATime = yield* Semaphore.make(1)
-  return Context.make(Router, service(router)).pipe(
+  return Context.make(Router, service(router, shared.scope)).pipe(
     Context.add(Reload, {
       reload: <Deployments extends Record<string, Deployment.Any>>(next: Generation.Options<Deployments>) =>
         replace(router, shared, next as Generation.Options<Together<Deployments>>).pipe(
@@ -316,7 +322,10 @@ const replace = <E, R>(
       const { generation: previous } = router
       router.generation = generation
       return Effect.as(
-        Effect.forkIn(previous.retire, shared.scope, { startImmediately: true }),
+        Effect.andThen(
+          router.faults.replace(generation.faults),
+          Effect.forkIn(previous.retire, shared.scope, { startImmediately: true }),
+        ),
         Change.between(previous.options, next),
       )
     }),
@@ -328,7 +337,7 @@ interface Running extends CallExecutor.Engine, Shadow.Shadows {
   generation: Generation.Generation
 }
 
-const service = (router: Running): Router["Service"] => ({
+const service = (router: Running, scope: Scope.Scope): Router["Service"] => ({
   chat: (request, options) =>
     complete(router, request, options, (execution, generation) => {
       const fresh = () =>
@@ -379,6 +388,7 @@ const service = (router: Running): Router["Service"] => ({
         : Status.reset(router.stores, candidate)
     }),
   stopShadows: Shadow.stop(router),
+  faults: FaultInjection.make(router.faults, () => router.generation.faults, scope),
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ const gateway = (
   telemetry: Telemetry.Settings,
   { auth, load = notRead, logContent, main, server }: ServeOptions,
 ) => {
-  const { database } = configuration
+  const { database, faultInjection } = configuration
   const inForce = new InForce(configuration)
   const state = layerState(configuration, main)
   const engine = layerEngine(inForce, server, state)
@@ -76,7 +76,7 @@ const gateway = (
   const admin = store === undefined || budgets === undefined ? undefined : layerAdmin(auth.keys, store, budgets)
   const reload = Reload.layer({ inForce, keys: auth.keys, load, current: main?.current })
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
-  return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin }).pipe(
+  return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin, faultInjection }).pipe(
     Layer.provide([
       Layer.provide(layerMetrics(telemetry), budgets ?? Layer.empty),
       Layer.provide(Metrics.layer({ unbilled: inForce.unbilled }), budgets ?? Layer.empty),
@@ -145,8 +145,14 @@ const ownFile = (file: string, main: Main | undefined): string =>
 const layerStore = (database: Database) =>
   Layer.unwrap(
     Effect.map(
-      Effect.promise(() => Promise.all([import("./store/Store.ts"), import("./store/Changes.ts")])),
-      ([Store, Changes]) => Layer.provideMerge(Changes.layer, Layer.merge(Store.layer(database), StoreStatus.layer)),
+      Effect.promise(() =>
+        Promise.all([import("./store/Store.ts"), import("./store/Changes.ts"), import("./faults/FaultRows.ts")]),
+      ),
+      ([Store, Changes, FaultRows]) =>
+        FaultRows.layer.pipe(
+          Layer.provideMerge(Changes.layer),
+          Layer.provideMerge(Layer.merge(Store.layer(database), StoreStatus.layer)),
+        ),
     ),
   )
 

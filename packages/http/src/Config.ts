@@ -1,6 +1,6 @@
 /**
- * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `database`, `budgets`, `ledger` and
- * `telemetry`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
+ * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `database`, `budgets`, `ledger`,
+ * `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -14,6 +14,8 @@ import * as Result from "effect/Result"
 import type { BudgetSettings } from "./config/BudgetsSection.ts"
 import * as BudgetsSection from "./config/BudgetsSection.ts"
 import { DatabaseSection } from "./config/DatabaseSection.ts"
+import type { FaultInjectionSettings } from "./config/FaultInjectionSection.ts"
+import * as FaultInjectionSection from "./config/FaultInjectionSection.ts"
 import { duplicates, KeysSection, unknownKeys } from "./config/KeysSection.ts"
 import * as LedgerSection from "./config/LedgerSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
@@ -39,6 +41,7 @@ export interface Configuration extends Config.Settings {
   readonly ledger: Ledger.Settings
   /** Completed by environment variables when the gateway starts: see `telemetry/Settings`. */
   readonly telemetry: typeof TelemetrySection.Type
+  readonly faultInjection: FaultInjectionSettings
   /** The settings that could not be imported from another gateway's configuration. */
   readonly notImported: ReadonlyArray<Problem>
 }
@@ -74,11 +77,15 @@ export const decode = (
         budgets: BudgetsSection.BudgetsSection,
         ledger: LedgerSection.LedgerSection,
         telemetry: TelemetrySection,
+        faultInjection: FaultInjectionSection.FaultInjectionSection,
       },
       document,
       environment,
     ),
-    ({ sections: { budgets, database, keys, ledger, server, state, telemetry, usageLog }, settings }) => {
+    ({
+      sections: { budgets, database, faultInjection, keys, ledger, server, state, telemetry, usageLog },
+      settings,
+    }) => {
       const problems = [
         ...duplicates(keys),
         ...BudgetsSection.problems(budgets, keys, settings, database),
@@ -99,6 +106,7 @@ export const decode = (
             budgets: BudgetsSection.settings(budgets, keys),
             ledger: LedgerSection.settings(ledger, database),
             telemetry,
+            faultInjection: FaultInjectionSection.settings(faultInjection),
             notImported: [],
           })
     },

@@ -23,6 +23,8 @@ import * as ReloadApi from "./api/Reload.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
 import * as WriteTimeout from "./WriteTimeout.ts"
+import * as FaultsApi from "./api/Faults.ts"
+import * as FaultInjectionSection from "./config/FaultInjectionSection.ts"
 import * as Drain from "./Drain.ts"
 import * as Overload from "./Overload.ts"
 import * as Middleware from "./Middleware.ts"
@@ -47,6 +49,8 @@ export interface Options<E = never> {
   readonly write?: Duration.Duration
   /** The endpoints under `/admin` that need a database. Default: they say so. */
   readonly admin?: Layer.Layer<never, E, Router | HttpRouter.HttpRouter> | undefined
+  /** The bounds of fault injection. Default: `FaultInjectionSection.defaults`. */
+  readonly faultInjection?: FaultInjectionSection.FaultInjectionSettings
   /** How long each step of a shutdown may take. */
   readonly drain: Drain.Policy
 }
@@ -64,6 +68,7 @@ export const layer = <E = never>(
   Layer.suspend(() => {
     const {
       admin = NoDatabase.layer,
+      faultInjection = FaultInjectionSection.defaults,
       limits = ServerLimits.defaults,
       overload = Overload.defaults,
       write = Duration.fromInputUnsafe(Timeout.defaults.write),
@@ -77,6 +82,7 @@ export const layer = <E = never>(
       Gateway.layer,
       Ops.layer,
       ReloadApi.layer,
+      FaultsApi.layer(faultInjection),
       SimulatedApi.layer,
       Dashboard.layer(auth),
       admin,

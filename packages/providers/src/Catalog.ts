@@ -12,7 +12,19 @@ import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Guardrail from "./bedrock/Guardrail.ts"
 import { DurationText } from "./config/DurationText.ts"
-import { address, countOrNone, flag, hidden, number, proxy, secret, text, textOrNumber, word } from "./config/Fields.ts"
+import {
+  address,
+  countOrNone,
+  errorStatus,
+  flag,
+  hidden,
+  number,
+  proxy,
+  secret,
+  text,
+  textOrNumber,
+  word,
+} from "./config/Fields.ts"
 import { isLocal } from "./Local.ts"
 import { apis } from "./openai/Api.ts"
 import * as Compatible from "./openai/Compatible.ts"
@@ -60,11 +72,6 @@ const headers = optional(
   Schema.Record(Schema.String, hidden("a header's value, a text")).annotate({
     expected: 'a mapping of header names to texts, such as { "x-team": "search" }',
   }),
-)
-
-const status = number(
-  "an HTTP status from 400 to 599",
-  (value) => Number.isInteger(value) && value >= 400 && value <= 599,
 )
 
 /** The keys of the vendors in `openai/Compatible.ts`. */
@@ -214,7 +221,7 @@ export const vendors = {
       firstToken: optional(DurationText),
       tokenDelay: optional(DurationText),
       failureRate: optional(number("a share from 0 to 1", (value) => value >= 0 && value <= 1)),
-      status: optional(status),
+      status: optional(errorStatus),
       retryAfter: optional(DurationText),
       disconnectAfterTokens: optional(countOrNone),
       stallAfterTokens: optional(countOrNone),

@@ -7,7 +7,7 @@ import type { Reason } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
 import * as ErrorName from "./ErrorName.ts"
 import * as ErrorMessage from "./ErrorMessage.ts"
-import * as HttpStatusReason from "./HttpStatusReason.ts"
+import * as HttpStatusReason from "@understudy/core/internal/model/HttpStatusReason"
 import * as WrappedError from "./WrappedError.ts"
 
 /** The fields of an error. */

@@ -118,7 +118,10 @@ const cached =
         recorder.cacheMiss()
         const keep = (answer: Entry["answer"]) =>
           Effect.suspend(() =>
-            entries.set(key, { deployment: receipt.deployment, droppedParams: receipt.droppedParams, answer }),
+            // What was injected is not what the providers answer.
+            receipt.attempts.some(({ injected }) => injected !== undefined)
+              ? Effect.void
+              : entries.set(key, { deployment: receipt.deployment, droppedParams: receipt.droppedParams, answer }),
           )
         return Effect.flatMap(fresh(), (response) => codec.record(response, keep))
       }),

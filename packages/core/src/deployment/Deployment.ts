@@ -6,6 +6,7 @@ import type * as Layer from "effect/Layer"
 import type { UnsupportedParams } from "../model/Chat.ts"
 import type { CircuitPolicy } from "../policy/CircuitPolicy.ts"
 import type { CooldownPolicy } from "../policy/Cooldown.ts"
+import type { Fault } from "../policy/Fault.ts"
 import type { Provider } from "../model/Provider.ts"
 import type { RetryPolicy } from "../policy/Retry.ts"
 import type { TimeoutPolicy } from "../policy/Timeout.ts"
@@ -34,6 +35,8 @@ export interface Options {
   readonly circuit?: Partial<CircuitPolicy> | undefined
   readonly cooldown?: Partial<CooldownPolicy> | undefined
   readonly unsupportedParams?: UnsupportedParams | undefined
+  /** What is injected into its attempts while it is switched on: see `FaultInjection`. */
+  readonly faults?: ReadonlyArray<Fault> | undefined
 }
 
 /** `E` is the error of its provider's layer, and `R` its requirements. */

@@ -12,6 +12,8 @@ import * as Exit from "effect/Exit"
 import * as Admission from "../admission/Admission.ts"
 import * as Candidate from "../deployment/Candidate.ts"
 import type * as Deployment from "../deployment/Deployment.ts"
+import type { ActiveFaults } from "../faults/FaultInjection.ts"
+import type { InjectedFault } from "../faults/InjectedFault.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Defect from "../model/Defect.ts"
@@ -36,6 +38,7 @@ import * as UsageEstimate from "./UsageEstimate.ts"
 /** What all attempts of one call share. */
 export interface Context<Request extends AnyRequest = AnyRequest> {
   readonly stores: Admission.Stores
+  readonly faults: ActiveFaults
   readonly call: Call<Request>
   readonly recorder: CallRecorder
   readonly deadline: Timeout.Deadline
@@ -97,7 +100,8 @@ export const complete = <Request extends AnyRequest, A extends Response>(
 ): Effect.Effect<A, Failure> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMapEager(start(context, leaf, options), (running) => {
-      const { name, provider } = leaf.candidate
+      const { name } = leaf.candidate
+      const { provider } = running
       const { attempt } = Candidate.limits(leaf.candidate, leaf.policies, context.call)
       const limit = Timeout.earliest("attempt", attempt, context.deadline, running.startedAt)
       const checks = Acceptance.of(context.call.request, leaf.accept)
@@ -184,6 +188,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   /** Milliseconds of the clock. */
   readonly startedAt: number
   #firstTokenMillis: number | undefined = undefined
+  readonly #fault: InjectedFault | undefined
   /** If the call is sampled. */
   span: AttemptTrace | undefined = undefined
 
@@ -201,6 +206,24 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     this.type = type
     this.request = requestFor(context.call.request, context.recorder.receipt.route, leaf)
     this.startedAt = context.clock.currentTimeMillisUnsafe()
+    const { call, faults, recorder } = context
+    this.#fault = faults.isOn
+      ? faults.draw(
+          {
+            deployment: leaf.candidate.name,
+            route: recorder.receipt.route,
+            operation: call.operation,
+            streaming: call.streaming,
+          },
+          this.startedAt,
+        )
+      : undefined
+  }
+
+  /** The provider of the deployment, with the fault that is injected into this attempt, if there is one. */
+  get provider(): Provider["Service"] {
+    const { provider } = this.leaf.candidate
+    return this.#fault === undefined ? provider : this.#fault.around(provider)
   }
 
   elapsed(): number {
@@ -235,7 +258,11 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const usage = Usage.sound(reported)
     const millis = this.elapsed()
     const complete = Exit.isSuccess(exit) ? usage : undefined
-    const counted = complete ?? UsageEstimate.of({ call: this.context.call, deployment, exit, millis, output, usage })
+    const fault = this.#fault
+    const counted =
+      fault?.isCalled === false
+        ? undefined
+        : (complete ?? UsageEstimate.of({ call: this.context.call, deployment, exit, millis, output, usage }))
     const attempt = this.context.recorder.attemptEnded({
       deployment: name,
       type: this.type,
@@ -247,6 +274,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
       exit,
       usage: counted,
       estimated: counted !== usage,
+      injected: fault?.name,
     })
     const permit = this.permit.settle({ ...outcomeOf(this.leaf, exit), usage })
     this.span?.end(attempt, exit)

@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import type * as Admission from "../admission/Admission.ts"
 import type { AffinityStore } from "../affinity/AffinityStore.ts"
 import * as CallAffinity from "../affinity/CallAffinity.ts"
+import type { ActiveFaults } from "../faults/FaultInjection.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
@@ -29,6 +30,7 @@ export interface Engine {
   readonly stores: Admission.Stores
   readonly random: Plan.Random
   readonly affinity: AffinityStore["Service"]
+  readonly faults: ActiveFaults
 }
 
 /** A call, the route that it is on, its record, and when it must have ended. */
@@ -131,14 +133,18 @@ export const keep = (
   })
 
 const run = <Request extends AnyRequest, A>(
-  { random, stores }: Engine,
+  { faults, random, stores }: Engine,
   { call, clock, deadline, recorder, route }: Execution<Request>,
   attempt: StepAttempt<Request, A>,
   affinity: CallAffinity.CallAffinity | undefined,
 ): Effect.Effect<A, RouterError> => {
   const first = Plan.first(route.route, call, random, affinity?.kept)
   route.budget.recordCall(call.at)
-  const planned: PlannedCall<Request> = { context: { stores, call, recorder, deadline, clock }, route, affinity }
+  const planned: PlannedCall<Request> = {
+    context: { stores, faults, call, recorder, deadline, clock },
+    route,
+    affinity,
+  }
   const chain: Fallback.Chain<A> = {
     rules: Fallback.rules,
     recorder,

@@ -32,6 +32,8 @@ export interface EndedAttempt {
   readonly exit: Exit.Exit<unknown, ProviderError>
   readonly usage: Chat.Usage | undefined
   readonly estimated: boolean
+  /** The name of the fault that was injected. */
+  readonly injected: string | undefined
 }
 
 export class CallRecorder {
@@ -73,7 +75,9 @@ export class CallRecorder {
   /** Adds the attempt to the receipt, and gives it. */
   attemptEnded(ended: EndedAttempt): Attempt {
     const receipt = this.#receipt
-    const attempt = attemptOf(ended, receipt.startedAt)
+    const { injected } = ended
+    const plain = attemptOf(ended, receipt.startedAt)
+    const attempt = injected === undefined ? plain : { ...plain, injected }
     receipt.attempts.push(attempt)
     this.#lastOutcome = attempt.outcome
     this.#bus.publish({ _tag: "AttemptEnded", call: receipt.id, route: receipt.route, attempt })

@@ -131,8 +131,8 @@ class StreamAttempt {
   }
 
   #untilFirstOutput(): Effect.Effect<Opened, ProviderError> {
-    const { context, leaf, request, startedAt } = this.#running
-    const { name, provider } = leaf.candidate
+    const { context, leaf, provider, request, startedAt } = this.#running
+    const { name } = leaf.candidate
     const transform = this.#transform
     const { afterFirstEvent, firstToken } =
       transform?.limits ?? Candidate.limits(leaf.candidate, leaf.policies, context.call)

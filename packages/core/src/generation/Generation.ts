@@ -23,6 +23,7 @@ import type * as Deployment from "../deployment/Deployment.ts"
 import { Call } from "../model/Call.ts"
 import type { AnyRequest } from "../model/Call.ts"
 import { Provider } from "../model/Provider.ts"
+import type { Definition, Definitions } from "../faults/FaultInjection.ts"
 import type { Defaults } from "../policy/Policies.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import type { Problem } from "../route/Problem.ts"
@@ -86,6 +87,8 @@ export class Generation {
   readonly canonicalName: (model: string) => string
   readonly caches: ResponseCache.ResponseCaches
   readonly providers: ReadonlyMap<string, RunningProvider>
+  /** The faults that can be switched on. */
+  readonly faults: Definitions
   readonly #scope: Scope.Closeable
   readonly #protocols: ReadonlyMap<string, ReadonlySet<string>>
   readonly #priced: ReadonlyMap<string, ReadonlyArray<Deployment.Options>>
@@ -102,6 +105,7 @@ export class Generation {
     this.canonicalName = Wildcard.among([...routes.keys()])
     this.caches = caches
     this.providers = providers
+    this.faults = faultsOf(candidates, routes)
     this.#scope = scope
     this.#protocols = protocolsOf(routes, candidates, caches)
     this.#priced = pricedOf(routes)
@@ -172,6 +176,22 @@ const protocolsOf = (
     protocols.set(name, new Set(spoken))
   }
   return protocols
+}
+
+const faultsOf = (candidates: Parts["candidates"], routes: Parts["routes"]): Definitions => {
+  const found: Map<string, Definition> = new Map()
+  for (const [name, { deployment }] of candidates) define(found, name, "deployment", deployment.faults)
+  for (const [name, { faults }] of routes) define(found, name, "route", faults)
+  return found
+}
+
+const define = (
+  definitions: Map<string, Definition>,
+  name: string,
+  kind: Definition["kind"],
+  faults: Definition["faults"] = [],
+): void => {
+  if (faults.length > 0) definitions.set(name, { kind, faults })
 }
 
 const pricedOf = (routes: Parts["routes"]): ReadonlyMap<string, ReadonlyArray<Deployment.Options>> => {

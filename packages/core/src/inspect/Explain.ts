@@ -39,6 +39,8 @@ export interface Explanation {
   readonly sse?: { readonly keepAlive: number } | undefined
   /** The route's shadow. Whether this call is among its share is drawn when it is made. */
   readonly shadow?: ExplainedShadow | undefined
+  /** Its faults, which are injected while they are switched on, as texts: `status 503 (10 %)`. */
+  readonly faults?: ReadonlyArray<string> | undefined
   readonly plan: Node
 }
 
@@ -130,6 +132,8 @@ export interface Policies {
   /** The longest cooldown before a call probes. */
   readonly cooldown: { readonly max: number }
   readonly limits: Limits
+  /** Its faults, as those of the route. */
+  readonly faults?: ReadonlyArray<string> | undefined
 }
 
 /** `failures` in a row, or a share of `failureRateThreshold` in the last `windowSize` outcomes, open the circuit. */
@@ -159,6 +163,7 @@ export const candidates = (node: Node): ReadonlyArray<ExplainedDeployment> => {
 /** The explanation as lines of text: one for the call, then the tree, with deployments numbered in the order of tries. */
 export const lines = ({
   cache,
+  faults,
   requires,
   plan,
   route,
@@ -197,6 +202,7 @@ export const lines = ({
   const required = requires.length === 0 ? "" : `, requiring ${requires.join(" and ")}`
   return [
     `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${cached}${keepAlive}${shadowed}`,
+    ...faultLine(faults),
     ...render(plan, ""),
   ]
 }
@@ -213,6 +219,8 @@ const splitLine = ({ arm, arms, by, takenBy }: ExplainedSplit): string => {
   const why = takenBy === "call" ? "drawn for each call, here the largest share" : `for this ${takenBy}`
   return `split by ${by}: ${taken.join("")} (${why})${others.length === 0 ? "" : `; not ${others.join(", ")}`}`
 }
+const faultLine = (faults: ReadonlyArray<string> = []): ReadonlyArray<string> =>
+  faults.length === 0 ? [] : [`faults while switched on: ${faults.join("; ")}`]
 
 const affinity = (affinity: Affinity | undefined): string => {
   if (affinity === undefined) return ""
@@ -230,7 +238,7 @@ const headline = ({ checks, deployment, model, score }: ExplainedDeployment): st
 
 const policies = (
   {
-    policies: { accept, circuit, cooldown, limits, fallbackOn, protect, retry, timeout, unsupportedParams },
+    policies: { accept, circuit, cooldown, faults, limits, fallbackOn, protect, retry, timeout, unsupportedParams },
   }: ExplainedDeployment,
   streaming: boolean,
 ) => {
@@ -250,6 +258,7 @@ const policies = (
     ...(unsupportedParams === "skip" ? ["skipped if it does not support every parameter"] : []),
     ...(streaming && protect !== "preamble" ? [`stream protection: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
+    ...faultLine(faults),
   ]
 }
 

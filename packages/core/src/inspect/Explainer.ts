@@ -8,6 +8,7 @@ import type { Candidate } from "../deployment/Candidate.ts"
 import { limits } from "../deployment/Candidate.ts"
 import type { Call } from "../model/Call.ts"
 import type { Engine } from "../execution/CallExecutor.ts"
+import * as Faults from "../policy/Fault.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
@@ -47,6 +48,7 @@ export const make = (
     ...(route.cache === undefined ? undefined : { cache: route.cache }),
     ...(route.keepAlive === undefined ? undefined : { sse: { keepAlive: route.keepAlive } }),
     ...(route.shadow === undefined ? undefined : { shadow: shadowOf(route.shadow) }),
+    ...(route.faults === undefined ? undefined : { faults: route.faults.map(Faults.describe) }),
     plan,
   }))
 }
@@ -155,6 +157,9 @@ const policiesOf = ({ leaf }: Plan.Step, call: Call, total: number): Policies =>
     circuit: circuitOf(candidate),
     cooldown: { max: candidate.cooldown },
     limits: candidate.deployment.limits ?? {},
+    ...(candidate.deployment.faults === undefined
+      ? undefined
+      : { faults: candidate.deployment.faults.map(Faults.describe) }),
   }
 }
 

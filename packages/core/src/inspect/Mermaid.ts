@@ -12,6 +12,7 @@ import { isQuantile } from "../policy/HedgePolicy.ts"
 import type { Route } from "../route/Route.ts"
 import * as Split from "../route/Split.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
+import * as Faults from "../policy/Fault.ts"
 import type { Policies } from "../policy/Policies.ts"
 
 /** A part of the chart: its lines, and the ids of the nodes where a call enters and where it continues from. */
@@ -154,6 +155,7 @@ const policies = ({
   accept,
   cache,
   fallbackOn,
+  faults,
   retry,
   shadow,
   sse,
@@ -169,6 +171,7 @@ const policies = ({
     ...(accept === undefined ? [] : [`accept ${Acceptance.describe(accept).join(" and ")}`]),
     ...(unsupportedParams === undefined ? [] : [`unsupportedParams ${unsupportedParams}`]),
     ...(stream?.protect === undefined ? [] : [`protect ${stream.protect}`]),
+    ...(faults === undefined ? [] : [`faults ${faults.map(Faults.nameOf).join(" ")}`]),
     ...label("retry", retry),
     ...label("timeout", timeout),
   ].join(", ")

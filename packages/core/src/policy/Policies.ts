@@ -7,6 +7,7 @@ import type { AcceptPolicy } from "./Acceptance.ts"
 import type { CachePolicy } from "./CachePolicy.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import type { CooldownPolicy } from "./Cooldown.ts"
+import type { Fault } from "./Fault.ts"
 import type { RetryPolicy } from "./Retry.ts"
 import type { ShadowPolicy } from "./ShadowPolicy.ts"
 import type { StreamPolicy } from "./StreamPolicy.ts"
@@ -17,6 +18,7 @@ export { affinityBys } from "./AffinityPolicy.ts"
 export type { AffinityBy, AffinityPolicy, ResolvedAffinityPolicy } from "./AffinityPolicy.ts"
 export type { CachePolicy, ResolvedCachePolicy } from "./CachePolicy.ts"
 export type { CircuitPolicy } from "./CircuitPolicy.ts"
+export type { Fault } from "./Fault.ts"
 export type { CooldownPolicy } from "./Cooldown.ts"
 export { quantiles } from "./HedgePolicy.ts"
 export type { After, Quantile } from "./HedgePolicy.ts"
@@ -43,6 +45,8 @@ export interface Policies {
   readonly sse?: SsePolicy | undefined
   /** Only on a whole route: it copies whole calls. */
   readonly shadow?: ShadowPolicy | undefined
+  /** Only on a whole route: what is injected into attempts of its calls while it is switched on: see `FaultInjection`. */
+  readonly faults?: ReadonlyArray<Fault> | undefined
 }
 
 /**

@@ -38,6 +38,8 @@ export interface Attempt {
   readonly cost?: number | undefined
   /** The version of the price that `cost` is from: see `Price`. */
   readonly priceVersion?: string | undefined
+  /** The name of the fault that was injected into it: see `FaultInjection`. */
+  readonly injected?: string | undefined
 }
 
 /** A deployment that was not tried, and why. */

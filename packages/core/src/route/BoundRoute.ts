@@ -95,6 +95,7 @@ export interface BoundRoute<C = Candidate> {
   readonly keepAlive: number | undefined
   /** Its balances that keep conversations, in its order. */
   readonly affine: ReadonlyArray<AffineBalance<C>>
+  readonly faults: Policies["faults"]
   readonly shadow: BoundShadow<C> | undefined
 }
 
@@ -235,6 +236,7 @@ class Binder<C extends Unstarted> {
       shadow: undefined,
       keepAlive: policies.sse && Duration.toMillis(Duration.fromInputUnsafe(policies.sse.keepAlive)),
       affine: affineBalances(route),
+      faults: policies.faults,
     }
   }
 
@@ -414,6 +416,7 @@ const mergePolicies = (outer: Policies, inner: Policies): Policies => ({
   cache: inner.cache ?? outer.cache,
   sse: inner.sse ?? outer.sse,
   shadow: inner.shadow ?? outer.shadow,
+  faults: inner.faults ?? outer.faults,
 })
 
 const wildcardMismatch = (name: string, model: string): string =>

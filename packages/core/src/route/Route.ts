@@ -21,6 +21,7 @@ import type { AffinityPolicy } from "../policy/AffinityPolicy.ts"
 import type { UnsupportedParams } from "../model/Chat.ts"
 import type { CachePolicy } from "../policy/CachePolicy.ts"
 import type { Condition } from "./Condition.ts"
+import type { Fault } from "../policy/Fault.ts"
 import type { After } from "../policy/HedgePolicy.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Arm, SplitBy } from "./Split.ts"
@@ -314,6 +315,16 @@ export const shadow =
   ): (<const Self extends Input>(self: Self) => Route<Names<Self | To>>) =>
   (self) =>
     make({ _tag: "Policies", route: from(self), policies: { shadow: policy } })
+
+/**
+ * Sets the faults that an operator can inject into attempts of the route's calls. They are off until `router.faults.start`
+ * switches them on. For a whole route, not for a part of one.
+ *
+ * ```ts
+ * Route.fallback("a", "b").pipe(Route.faults([{ share: 0.1, status: 503 }]))
+ * ```
+ */
+export const faults = (faults: ReadonlyArray<Fault>): Around => policies({ faults })
 
 /** The conditions of a route, in order, without those of routes that it names. */
 export const conditions = (route: Route): ReadonlyArray<Condition> => {

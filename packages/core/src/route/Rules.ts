@@ -12,6 +12,8 @@ import * as Chat from "../model/Chat.ts"
 import type { Problem } from "./Problem.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import { isQuantile, quantiles } from "../policy/HedgePolicy.ts"
+import type { Fault } from "../policy/Fault.ts"
+import * as Faults from "../policy/Fault.ts"
 import { protects } from "../policy/StreamPolicy.ts"
 import { reasonTags } from "../model/ProviderError.ts"
 import type { Route } from "./Route.ts"
@@ -59,6 +61,12 @@ export const positiveDuration = rule(
   (value) => millis(value) > 0,
 )
 
+/** The status of a failed response. */
+export const errorStatus = number(
+  "an HTTP status from 400 to 599",
+  (value) => Number.isInteger(value) && value >= 400 && value <= 599,
+)
+
 const size = rule('a size above 0, such as "1 MB"', (value) =>
   Option.exists(ByteSize.fromInput(value as ByteSize.Input), (size) => !ByteSize.isZero(size)),
 )
@@ -78,6 +86,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   cache: "it caches responses of whole calls; set it on an outermost route",
   sse: "it concerns the connection to the client; set it on an outermost route",
   shadow: "it copies whole calls; set it on an outermost route",
+  faults:
+    "they are switched on by the name of a route or a deployment; set them on an outermost route or in a deployment",
   connect: "it concerns connections to providers; set it under `defaults.timeout` or in a deployment",
   affinity: "it keeps a conversation on one of several deployments; set it beside a `balance`",
 }
@@ -195,6 +205,7 @@ const partShape: Shape = {
   cache: "misplaced",
   sse: "misplaced",
   shadow: "misplaced",
+  faults: "misplaced",
 }
 
 const hedgeShape: Shape = {
@@ -207,6 +218,16 @@ const hedgeShape: Shape = {
 }
 
 const affinityShape: Shape = { by: oneOf(affinityBys), for: positiveDuration }
+const faultShape: Shape = {
+  share: required(positiveShare),
+  latency: positiveDuration,
+  status: errorStatus,
+  retryAfter: duration,
+  outage: rule("true", (value) => value === true),
+  refusal: rule("the text of a refusal", (value) => Predicate.isString(value) && value.trim() !== ""),
+  disconnectAfterTokens: countOrNone,
+  stallAfterTokens: countOrNone,
+}
 
 const conditionShape: Shape = { inputTokens: { above: countOrNone, below: count } }
 
@@ -221,7 +242,10 @@ export const problems = (
   defaults: Defaults,
 ): ReadonlyArray<Problem> => [
   ...check(defaultsShape, defaults, "defaults"),
-  ...Array.from(deployments).flatMap(([name, deployment]) => check(deploymentShape, deployment, `deployments.${name}`)),
+  ...Array.from(deployments).flatMap(([name, deployment]) => [
+    ...check(deploymentShape, deployment, `deployments.${name}`),
+    ...checkFaults(deployment.faults, `deployments.${name}.faults`),
+  ]),
   ...Object.entries(routes).flatMap(([name, route]) => checkRoute(route, `routes.${name}`, true)),
 ]
 
@@ -246,6 +270,35 @@ const invalidValue = (path: string, expected: string, value: unknown): Problem =
   path,
   message: `expected ${expected}, found ${Predicate.isString(value) || Predicate.isObject(value) ? JSON.stringify(value) : String(value)}`,
 })
+
+/** Each fault has latency, one of the other kinds, or both, and the shares of a list are shares of the same attempts. */
+const checkFaults = (faults: ReadonlyArray<Fault> | undefined, path: string): ReadonlyArray<Problem> => {
+  if (faults === undefined) return []
+  const found = faults.flatMap((fault, index) => {
+    const at = `${path}[${index}]`
+    const kinds = Faults.kinds.filter((kind) => kind !== "latency" && fault[kind] !== undefined)
+    return [
+      ...check(faultShape, fault, at),
+      ...(kinds.length > 1 ? [{ path: at, message: `is either ${kinds.join(" or ")}: make a fault of each` }] : []),
+      ...(kinds.length === 0 && fault.latency === undefined
+        ? [{ path: at, message: `does nothing: set one of ${Faults.kinds.join(", ")}` }]
+        : []),
+      ...(fault.retryAfter !== undefined && fault.status === undefined
+        ? [{ path: `${at}.retryAfter`, message: "has no effect without a status" }]
+        : []),
+    ]
+  })
+  if (found.length > 0) return found
+  const total = faults.reduce((sum, { share }) => sum + share, 0)
+  return total > 1 + 1e-9
+    ? [
+        {
+          path,
+          message: `have shares of ${Number(total.toFixed(4))} in all: an attempt has at most one fault, so that they add up to at most 1`,
+        },
+      ]
+    : []
+}
 
 /** `isWhole`: whether policies here are those of the whole route, error branches excepted. */
 const checkRoute = (route: Route, path: string, isWhole: boolean): ReadonlyArray<Problem> => {
@@ -286,6 +339,7 @@ const checkRoute = (route: Route, path: string, isWhole: boolean): ReadonlyArray
     case "Policies":
       return [
         ...check(isWhole ? wholeRouteShape : partShape, route.policies, path),
+        ...(isWhole ? checkFaults(route.policies.faults, `${path}.faults`) : []),
         ...checkRoute(route.route, path, isWhole),
       ]
   }

@@ -325,13 +325,17 @@ export class AttemptTrace {
   }
 
   /** Ends the span as the attempt has ended. */
-  end({ cost, estimated, outcome, reason, status, usage }: Attempt, exit: Exit.Exit<unknown, ProviderError>): void {
+  end(
+    { cost, estimated, injected, outcome, reason, status, usage }: Attempt,
+    exit: Exit.Exit<unknown, ProviderError>,
+  ): void {
     const set = this.#set
     set("understudy.outcome", outcome)
     if (usage !== undefined) GenAi.setUsage(set, usage, this.#operation)
     if (estimated === true) set("understudy.usage.estimated", true)
     if (cost !== undefined) set("understudy.cost.usd", cost)
     if (status !== undefined) set("http.response.status_code", status)
+    if (injected !== undefined) set("understudy.fault", injected)
     if (outcome === "cancelled") set("error.type", cancelled)
     else if (outcome === "failure") set("error.type", reason === undefined ? "_OTHER" : snakeCase(reason))
     this.#span.end(this.#clock.currentTimeNanosUnsafe(), exitOf(outcome, errorOf(exit)))

@@ -1,14 +1,16 @@
 /**
  * `GET /health` (the process runs), `GET /ready` (new calls are accepted; 503 while draining; `overloaded` while they are rejected;
- * `database` is `down` while it is lost; `configuration` is `rejected` after a reload that failed) and `GET /metrics` (Prometheus; for
+ * `fault_injection_until` while faults are injected; `database` is `down` while it is lost; `configuration` is `rejected` after a reload that failed) and `GET /metrics` (Prometheus; for
  * the operator only).
  */
-import type { Router } from "@understudy/core/Router"
+import { Router } from "@understudy/core/Router"
+import type { FaultStatus } from "@understudy/core/Router"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Timestamp from "../config/Timestamp.ts"
 import { Drain } from "../Drain.ts"
 import { Overload } from "../Overload.ts"
 import { Reload } from "../reload/Reload.ts"
@@ -24,6 +26,7 @@ export const layer = HttpRouter.use((http) =>
     const drain = yield* Drain
     const { control } = yield* Overload
     const store = yield* Effect.serviceOption(StoreStatus)
+    const { faults } = yield* Router
     const reload = yield* Effect.serviceOption(Reload)
     // Of the gateway, not of the request: the router, and the budgets if there are any.
     const context = yield* Effect.context<Router>()
@@ -39,13 +42,14 @@ export const layer = HttpRouter.use((http) =>
     yield* http.add(
       "GET",
       "/ready",
-      Effect.sync(() =>
+      Effect.map(faults.status, (faults) =>
         drain.announced()
           ? HttpServerResponse.jsonUnsafe({ status: "draining" }, { status: 503 })
           : HttpServerResponse.jsonUnsafe({
               status: "ready",
               ...(control.exceeded(drain.inFlight.size()) === undefined ? undefined : { overloaded: true }),
               ...(Option.isSome(store) ? { database: store.value.isUp() ? "up" : "down" } : undefined),
+              ...faultInjection(faults),
               ...configuration(Option.getOrUndefined(reload)?.rejectedAt()),
             }),
       ),
@@ -62,6 +66,12 @@ export const layer = HttpRouter.use((http) =>
     )
   }),
 )
+
+/** When the last of the faults that are on goes off. */
+const faultInjection = (faults: ReadonlyArray<FaultStatus>) => {
+  const ends = faults.flatMap(({ active }) => (active === undefined ? [] : [active.until]))
+  return ends.length === 0 ? undefined : { fault_injection_until: Timestamp.print(Math.max(...ends)) }
+}
 
 /** The gateway serves on, by the configuration that it had before. */
 const configuration = (rejectedAt: number | undefined) =>

@@ -16,6 +16,7 @@ import * as Option from "effect/Option"
 import { hostname } from "node:os"
 import { pid, ppid } from "node:process"
 import { Caller } from "../auth/Caller.ts"
+import * as FaultJson from "../faults/FaultJson.ts"
 import { Overview } from "../observe/Overview.ts"
 import { bucketMillis } from "../observe/TrafficWindow.ts"
 import { MainProcess } from "../workers/MainProcess.ts"
@@ -52,6 +53,7 @@ export const layer = HttpRouter.use((http) =>
           Json.deployment(status, overview.deployment(status.deployment), faults.get(status.deployment), { at, since }),
         ),
         changes: overview.changes(since).map(Json.change),
+        faults: (yield* router.faults.status).map(FaultJson.of),
       }
       return json
     })

@@ -4,6 +4,7 @@ import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import { stateOf } from "../observe/DeploymentState.ts"
 import type { State } from "../observe/DeploymentState.ts"
 import type { DeploymentTraffic, Health, LastFailure } from "../observe/DeploymentTraffic.ts"
+import type { FaultsJson } from "../faults/FaultJson.ts"
 import { plain } from "../observe/PlainText.ts"
 import type { Change } from "../observe/StateChanges.ts"
 import type { Bucket, TrafficWindow } from "../observe/TrafficWindow.ts"
@@ -19,6 +20,8 @@ export interface OverviewJson {
   readonly routes: ReadonlyArray<RouteJson>
   readonly deployments: ReadonlyArray<DeploymentJson>
   readonly changes: ReadonlyArray<ChangeJson>
+  /** The faults that are configured, and which are on. */
+  readonly faults: ReadonlyArray<FaultsJson>
 }
 
 export interface RouteJson {

@@ -126,6 +126,7 @@ const stepJson = (step: Step) => {
         hedge,
         reason: ended?.reason === undefined ? null : snakeCase(ended.reason),
         status: ended?.status ?? null,
+        injected: ended?.injected ?? null,
         message: message === undefined ? null : plain(message),
       }
     }

@@ -42,7 +42,7 @@ export const of = (
 })
 
 const ofAttempt = (
-  { cost, deployment, estimated, millis, model, outcome, reason, status, usage: used }: Attempt,
+  { cost, deployment, estimated, injected, millis, model, outcome, reason, status, usage: used }: Attempt,
   message: string | undefined,
 ): object => ({
   deployment,
@@ -54,6 +54,7 @@ const ofAttempt = (
   ...(used === undefined ? undefined : usage({ ...used, cost })),
   estimated,
   ms: millis,
+  injected,
 })
 
 const ofSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })

@@ -75,12 +75,12 @@ const outcome = ({ deployment, outcome }: Receipt): string => {
 }
 
 const attempt = (attempt: Attempt): string => {
-  const { deployment, millis, outcome, reason, status } = attempt
+  const { deployment, injected, millis, outcome, reason, status } = attempt
   const result = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
     .filter((part) => part !== undefined)
     .join(" ")
   const message = accountMessage(attempt)
-  return `${deployment} ${result} after ${millis} ms${message === undefined ? "" : `: ${message}`}`
+  return `${deployment} ${result} after ${millis} ms${injected === undefined ? "" : ` (injected fault ${injected})`}${message === undefined ? "" : `: ${message}`}`
 }
 
 /** Reasons about the operator's account: their provider messages are logged, because they contain nothing of the prompt. */

@@ -1,5 +1,5 @@
 /**
- * Changes of keys, teams and budgets, and the audit of them: every change is a transaction that also writes a row of `audit`,
+ * Changes of keys, teams and budgets, and the audit of them and of fault injection: every change is a transaction that also writes a row of `audit`,
  * and each gateway follows these rows, in order, without a gap. PostgreSQL tells of new rows at once; besides, they are
  * looked for four times a second, so that a change holds at every gateway within one second.
  */
@@ -26,7 +26,7 @@ import { StoreStatus } from "./StoreStatus.ts"
 export interface Change {
   readonly actor: string
   readonly action: "create" | "update" | "delete" | "rotate"
-  readonly kind: "key" | "team" | "budget"
+  readonly kind: "key" | "team" | "budget" | "faults"
   readonly subjectId: string
   readonly before: unknown
   readonly after: unknown

@@ -117,9 +117,19 @@ export interface Question {
 
 /**
  * What a worker is asked: its metrics; the states of its deployments; its overview; its latest calls; to end a session of the
- * page; to break a simulated deployment; to read what has changed in the database; to reload the configuration.
+ * page; to break a simulated deployment; to read what has changed in the database; to reload the configuration; to switch faults on
+ * and off.
  */
-export type Topic = "calls" | "changes" | "metrics" | "overview" | "providers" | "reload" | "sign-out" | "simulated"
+export type Topic =
+  | "calls"
+  | "changes"
+  | "faults"
+  | "metrics"
+  | "overview"
+  | "providers"
+  | "reload"
+  | "sign-out"
+  | "simulated"
 
 /**
  * The outcome of an attempt, for its circuit. `openFor` is in milliseconds. `openings`: how often the circuit has opened in a

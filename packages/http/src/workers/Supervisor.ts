@@ -247,6 +247,7 @@ class Supervisor {
         if (!isDeepStrictEqual(member.files, this.#files)) {
           member.outbox.add({ type: "question", id: 0, body: this.#options.catchUp(this.#files) })
         }
+        member.outbox.add({ type: "question", id: 0, body: faultsQuestion })
         this.#run(Effect.logInfo(`Worker ${member.number} serves (process ${member.worker.process.pid})`))
         this.#starting.get(member.number)?.(Effect.succeed(message.body))
         return void this.#starting.delete(member.number)
@@ -335,5 +336,8 @@ class Supervisor {
     )
   }
 }
+
+/** Has a worker switch on the faults that are on in the others. */
+const faultsQuestion: Question = { topic: "faults", text: "" }
 
 const metricsQuestion: Question = { topic: "metrics", text: "" }

@@ -38,6 +38,7 @@ const overview = (rest: Partial<OverviewJson> = {}): OverviewJson => ({
   bucket_ms: 10,
   window_ms: 100,
   routes: [],
+  faults: [],
   deployments: [deployment()],
   changes: [],
   ...rest,

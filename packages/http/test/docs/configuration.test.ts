@@ -24,6 +24,7 @@ import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
 import * as BudgetsSection from "../../src/config/BudgetsSection.ts"
 import { KeysSection } from "../../src/config/KeysSection.ts"
+import { FaultInjectionSection } from "../../src/config/FaultInjectionSection.ts"
 import * as LedgerSection from "../../src/config/LedgerSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
@@ -87,6 +88,7 @@ describe("docs/configuration.md", () => {
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("## `budgets`", keysOf(BudgetsSection.BudgetsSection.ast))
     assertNames("## `ledger`", keysOf(LedgerSection.LedgerSection.ast))
+    assertNames("## `faultInjection`", keysOf(FaultInjectionSection.ast))
     assertNames("## `telemetry`", keysOf(TelemetrySection.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
     assertNames("### `circuit`", keysOf(Policies.Circuit.ast))

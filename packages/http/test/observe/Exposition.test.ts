@@ -23,7 +23,7 @@ keys: [{ id: team-a, key: sk-team-a }]
 deployments:
   throttled: { provider: simulated, model: s, failureRate: 1, status: 429, retryAfter: 1h }
   slow: { provider: simulated, model: s, firstToken: 30s, latency: 30s }
-  backup: { provider: simulated, model: s, price: { input: 1, output: 2 } }
+  backup: { provider: simulated, model: s, price: { input: 1, output: 2 }, faults: [{ share: 1, latency: 1ms }] }
 routes:
   assistant: { fallback: [throttled, backup], retry: { times: 0 } }
   hedged: { hedge: { after: 10ms, budget: 1 }, across: [slow, backup] }
@@ -57,6 +57,11 @@ describe("GET /metrics", { timeout: 60_000 }, () => {
     })
     const base = await url(serving)
     const key = { "x-api-key": "sk-team-a" }
+    await fetch(`${base}/admin/faults`, {
+      method: "POST",
+      headers: { "x-api-key": "sk-operator", "content-type": "application/json" },
+      body: JSON.stringify({ target: "backup", for: "5m" }),
+    })
     for (const model of [
       "assistant",
       "assistant",

@@ -15,6 +15,7 @@ import { decode, within } from "./SchemaErrors.ts"
 import * as Policies from "./Policies.ts"
 import type { Problem } from "./ConfigError.ts"
 import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
+import { Faults } from "./Faults.ts"
 import { amount, count, flag, text } from "./Fields.ts"
 
 const optional = Schema.optionalKey
@@ -87,6 +88,7 @@ export const Common = Schema.Struct({
   circuit: optional(Policies.Circuit),
   cooldown: optional(Policies.Cooldown),
   unsupportedParams: optional(Policies.UnsupportedParams),
+  faults: optional(Faults),
 })
 
 /** A decoded deployment: its vendor, the vendor's keys, and the common options. */

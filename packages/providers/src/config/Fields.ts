@@ -138,6 +138,9 @@ export const countOrNone = ruled(Rules.countOrNone)
 /** 0 or more. */
 export const amount = ruled(Rules.amount)
 
+/** The HTTP status of a failure. */
+export const errorStatus = ruled(Rules.errorStatus)
+
 /** A share of the traffic, 0 to 1. */
 export const share = ruled(Rules.share)
 

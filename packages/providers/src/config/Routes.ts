@@ -22,6 +22,7 @@ import type { Problem } from "./ConfigError.ts"
 import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
 import { parseDuration, printDuration } from "./DurationText.ts"
 import { amount, count, countOrNone, share, source, text, word } from "./Fields.ts"
+import { Faults } from "./Faults.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Keys
@@ -132,6 +133,7 @@ export const RootRoute = shapes({
   cache: Schema.optionalKey(Policies.Cache),
   sse: Schema.optionalKey(Policies.Sse),
   shadow: Schema.optionalKey(Policies.Shadow),
+  faults: Schema.optionalKey(Faults),
 })
 /** The shapes of a route inside another route. */
 const NestedRoute = shapes({
@@ -298,7 +300,7 @@ const withPolicies = (
   const route = bare && withBranches(reader, input, at, bare)
   const decoded = decode<PolicyFields>(shape, input, at.location, Policies.wrongPlaceHint)
   if (Result.isFailure(decoded)) return reject(reader, ...decoded.failure) ?? route
-  const { accept, cache, fallbackOn, retry, shadow, sse, stream, timeout, unsupportedParams } = decoded.success
+  const { accept, cache, fallbackOn, faults, retry, shadow, sse, stream, timeout, unsupportedParams } = decoded.success
   const steps = [
     retry && Route.retry(retry),
     timeout && Route.timeout(timeout),
@@ -309,6 +311,7 @@ const withPolicies = (
     cache && Route.cache(cache),
     sse && Route.sse(sse),
     shadow && Route.shadow(shadow),
+    faults && Route.faults(faults),
   ].filter((step) => step !== undefined)
   return steps.reduce((route, step) => route && step(route), route)
 }

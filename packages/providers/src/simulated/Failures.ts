@@ -3,7 +3,7 @@
  */
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as Duration from "effect/Duration"
-import * as HttpStatusReason from "../HttpStatusReason.ts"
+import * as HttpStatusReason from "@understudy/core/internal/model/HttpStatusReason"
 
 /** A response with an error status, and the status's reason. */
 export const refused = (name: string, status: number, retryAfter: Duration.Duration | undefined): ProviderError =>

@@ -148,7 +148,7 @@ const Audit = HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("list", "/audit", {
       query: listed({
-        kind: Schema.optionalKey(word(["key", "team", "budget"])),
+        kind: Schema.optionalKey(word(["key", "team", "budget", "faults"])),
         id: optionalText,
         actor: optionalText,
       }),

@@ -224,7 +224,7 @@ export const AuditEntry = Schema.Struct({
   at: Time,
   actor: Schema.String,
   action: Schema.Literals(["create", "update", "delete", "rotate"]),
-  kind: Schema.Literals(["key", "team", "budget"]),
+  kind: Schema.Literals(["key", "team", "budget", "faults"]),
   id: Schema.String,
   before: Schema.Json,
   after: Schema.Json,

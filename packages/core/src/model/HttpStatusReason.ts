@@ -1,7 +1,7 @@
 /**
  * Classifies errors by HTTP status alone. Every vendor's table ends with it.
  */
-import type { Reason } from "@understudy/core/ProviderError"
+import type { Reason } from "./ProviderError.ts"
 import type * as Duration from "effect/Duration"
 
 /** The invalid field of the request, and the wait before a retry. */
