@@ -83,6 +83,8 @@ export const connect = (worker: number): Connection => {
       }
       case "reclaim":
         return reclaim(message.body)
+      case "ping":
+        return outbox.add({ type: "pong", body: null })
       case "question":
         return void (answers.get(message.body.topic)?.(message.body) ?? Promise.resolve("")).then((text) =>
           outbox.add({ type: "answer", body: { question: message.id, text } }),

@@ -77,6 +77,8 @@ export interface Tells {
   readonly returned: Returned
   readonly recordLater: CircuitRecord
   readonly answer: { readonly question: number; readonly text: string }
+  /** Answers a ping: the worker does not hang. */
+  readonly pong: null
 }
 
 /** A part of a rate limit that a worker takes from without asking. */
@@ -172,6 +174,7 @@ export type FromMain =
   | { readonly type: "state"; readonly body: StateChange }
   | { readonly type: "question"; readonly id: number; readonly body: Question }
   | { readonly type: "reclaim"; readonly body: Reclaim }
+  | { readonly type: "ping" }
   | { readonly type: "shutdown"; readonly body: Shutdown }
 
 /** How long a message may wait for another, in milliseconds, if it can wait. */

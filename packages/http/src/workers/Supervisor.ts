@@ -14,6 +14,7 @@ import type { Worker } from "node:cluster"
 import cluster from "node:cluster"
 import { isDeepStrictEqual } from "node:util"
 import type { ConfigFiles } from "../ConfigFiles.ts"
+import * as Heartbeat from "./Heartbeat.ts"
 import * as MainProcess from "./MainProcess.ts"
 import { MainState, type StateMessage } from "./MainState.ts"
 import * as MergedMetrics from "./MergedMetrics.ts"
@@ -94,6 +95,8 @@ class Supervisor {
   /** How often in a row a worker has ended soon after its start, by its number. */
   readonly #failures = new Map<number, number>()
   readonly #pauses = new Set<NodeJS.Timeout>()
+  readonly #heartbeat = new Heartbeat.Heartbeat<Member>()
+  readonly #beating: NodeJS.Timeout
   readonly #stopped = Deferred.makeUnsafe<void>()
   #asked = 0
   #restarts = 0
@@ -114,6 +117,7 @@ class Supervisor {
       (worker, body) => this.#tell(worker, { type: "reclaim", body }),
     )
     cluster.schedulingPolicy = cluster.SCHED_NONE
+    this.#beating = setInterval(() => this.#beat(), Heartbeat.interval)
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -161,6 +165,7 @@ class Supervisor {
       // What a worker has sent may arrive after its end, when what it held has been given back.
       if (!this.#members.has(member)) return
       this.#state.responded(worker.id)
+      this.#heartbeat.clear(member)
       for (const message of batch) this.#receive(member, message)
     })
     // Without a listener, an error of the channel would end this process.
@@ -171,6 +176,7 @@ class Supervisor {
   #left(member: Member, code: number | null, signal: string | null): void {
     const { number, startedAt, worker } = member
     this.#members.delete(member)
+    this.#heartbeat.clear(member)
     this.#state.left(worker.id)
     this.#ended = MergedMetrics.merge([this.#ended, MergedMetrics.ended(member.metrics)])
     for (const asking of this.#asking.values()) this.#answered(asking, member)
@@ -198,6 +204,21 @@ class Supervisor {
     this.#pauses.add(timer)
   }
 
+  /** Kills workers that hang: they are then replaced as others that end. One that starts is not yet asked. */
+  #beat(): void {
+    const serving = [...this.#members].filter(({ isServing }) => isServing)
+    for (const { outbox } of serving) outbox.add({ type: "ping" })
+    for (const { number, worker } of this.#heartbeat.beat(serving)) {
+      const seconds = (Heartbeat.interval * Heartbeat.limit) / 1000
+      this.#run(
+        Effect.logError(
+          `Worker ${number} (process ${worker.process.pid}) has not responded for ${seconds} s, and is killed`,
+        ),
+      )
+      worker.process.kill("SIGKILL")
+    }
+  }
+
   get isShuttingDown(): boolean {
     return this.#steps.length > 0
   }
@@ -222,7 +243,7 @@ class Supervisor {
             Effect.andThen(Deferred.await(this.#stopped)),
           ),
       })
-    })
+    }).pipe(Effect.ensuring(Effect.sync(() => clearInterval(this.#beating))))
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -252,6 +273,8 @@ class Supervisor {
         this.#starting.get(member.number)?.(Effect.succeed(message.body))
         return void this.#starting.delete(member.number)
       }
+      case "pong":
+        return undefined
       case "configured":
         return void (this.#files = message.body)
       case "answer": {
