@@ -93,7 +93,7 @@ export class SharedLimits {
     if (overdue.length > 0) this.#next.push({ worker, ask, reply, keys: overdue, isRefused: false })
     else {
       const taken = this.#take(worker, ask, true)
-      if (taken.exceeded === undefined || !this.#canReclaim(ask)) return reply(taken)
+      if (taken.exceeded === undefined || !this.#canReclaim(ask, taken.exceeded.limit)) return reply(taken)
       this.#next.push({ worker, ask, reply, keys: keysOf(ask), isRefused: true })
     }
     if (this.#round === undefined) this.#startRound()
@@ -236,11 +236,12 @@ export class SharedLimits {
     )
   }
 
-  /** Whether workers may have something unused of the limits of a call. An amount above a limit never fits. */
-  #canReclaim(ask: Ask): boolean {
-    return (
-      ask.buckets.every((bucket) => RateLimit.amountOf(ask, bucket) <= bucket.max) &&
-      keysOf(ask).some((key) => this.#lessees(key).length > 0)
+  /** Whether workers may have something unused of the limit that a call exceeds. An amount above the limit never fits. */
+  #canReclaim(ask: Ask, limit: RateLimit.Exceeded["limit"] | "concurrency"): boolean {
+    if (limit === "concurrency") return ask.permit !== undefined && this.#lessees(ask.permit.key).length > 0
+    return ask.buckets.some(
+      (bucket) =>
+        bucket.limit === limit && RateLimit.amountOf(ask, bucket) <= bucket.max && this.#lessees(bucket.key).length > 0,
     )
   }
 
