@@ -50,6 +50,19 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^routes\.assistant: "west" does not support vision/m)
   })
 
+  it("splitting", async () => {
+    const printed = await example("splitting")
+    const arms = [...printed.matchAll(/^(\w+) is answered by (control|candidate)$/gm)].map(
+      ([, user, arm]) => `${user} ${arm}`,
+    )
+    assert.lengthOf(arms, 6)
+    // Each user has one arm, and both arms have users.
+    assert.lengthOf([...new Set(arms)], 4)
+    assert.match(printed, /is answered by candidate/)
+    assert.match(printed, /^the call: control, success, \d+ tokens, /m)
+    assert.match(printed, /^its shadow: slow, success, \d+ tokens, /m)
+  })
+
   it("reload", async () => {
     const printed = await example("reload")
     assert.include(printed, "deployment florence changed: limits\ndeployment siena added\nroute guide changed\n")

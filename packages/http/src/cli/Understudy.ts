@@ -8,7 +8,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
-import { budgets, calls, keys, reload, spend, teams } from "./admin/Commands.ts"
+import { budgets, calls, keys, reload, shadows, spend, splits, teams } from "./admin/Commands.ts"
 import { check } from "./Check.ts"
 import { demo } from "./demo/Demo.ts"
 import { draw } from "./Draw.ts"
@@ -20,7 +20,22 @@ import * as Signals from "./Signals.ts"
 
 const understudy = Command.make("understudy").pipe(
   Command.withDescription("An LLM gateway with fallback between providers"),
-  Command.withSubcommands([serve, check, explain, draw, importing, demo, keys, teams, budgets, spend, calls, reload]),
+  Command.withSubcommands([
+    serve,
+    check,
+    explain,
+    draw,
+    importing,
+    demo,
+    keys,
+    teams,
+    budgets,
+    spend,
+    calls,
+    shadows,
+    splits,
+    reload,
+  ]),
 )
 
 /** Whether the command has already printed its error. */

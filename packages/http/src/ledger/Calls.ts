@@ -18,6 +18,10 @@ export interface Filter {
   readonly deployment?: string | undefined
   readonly outcome?: string | undefined
   readonly tag?: string | undefined
+  /** The arm of a split. */
+  readonly split?: string | undefined
+  /** The id of a call: its shadow call. */
+  readonly shadowOf?: string | undefined
   readonly from?: number | undefined
   readonly to?: number | undefined
 }
@@ -28,7 +32,7 @@ export type Position = readonly [at: number, id: string]
 /** At most `limit` calls, the newest first, after a position. Calls that are added meanwhile change no later page. */
 export const list = (
   sql: SqlClient,
-  { deployment, from, id, key, outcome, route, tag, team, to }: Filter,
+  { deployment, from, id, key, outcome, route, shadowOf, split, tag, team, to }: Filter,
   limit: number,
   after?: Position,
 ): Effect.Effect<ReadonlyArray<Rows.CallRow>, SqlError> => {
@@ -43,6 +47,8 @@ export const list = (
       ? []
       : [outcome === "success" ? sql`outcome = 'success'` : sql`outcome = ${outcome} AND outcome <> 'success'`]),
     ...(route === undefined ? [] : [sql`route = ${route}`]),
+    ...(split === undefined ? [] : [sql`split = ${split}`]),
+    ...(shadowOf === undefined ? [] : [sql`shadow_of = ${shadowOf}`]),
     ...(deployment === undefined ? [] : [sql`deployment = ${deployment}`]),
     ...(tag === undefined ? [] : [Tags.has(sql, tag)]),
     ...(after === undefined ? [] : [sql`at <= ${after[0]} AND (at < ${after[0]} OR id < ${after[1]})`]),
@@ -97,6 +103,8 @@ export const show = Effect.fnUntraced(function* (sql: SqlClient, calls: Readonly
     reason: call.reason,
     status: call.status,
     cache: call.cache,
+    split: call.split,
+    shadowOf: call.shadow_of,
     millis: call.millis,
     firstTokenMillis: call.first_token_millis,
     attempts: call.attempts,

@@ -1,5 +1,5 @@
 /**
- * The API under `/admin`, with its OpenAPI document: keys, teams, budgets, spend, calls, and the audit of changes. It knows no
+ * The API under `/admin`, with its OpenAPI document: keys, teams, budgets, spend, calls, comparisons, and the audit of changes. It knows no
  * handlers: see the groups' files.
  */
 import { word } from "@understudy/providers/internal/config/Fields"
@@ -144,6 +144,21 @@ const Calls = HttpApiGroup.make("calls")
   )
   .annotateMerge(OpenApi.annotations({ description: "Calls of the ledger, the newest first" }))
 
+const Comparisons = HttpApiGroup.make("comparisons")
+  .add(
+    HttpApiEndpoint.get("shadows", "/shadows", {
+      query: LedgerFields.ComparisonQuery,
+      success: LedgerFields.ShadowReport,
+      error: reads,
+    }),
+    HttpApiEndpoint.get("splits", "/splits", {
+      query: LedgerFields.ComparisonQuery,
+      success: LedgerFields.SplitReport,
+      error: reads,
+    }),
+  )
+  .annotateMerge(OpenApi.annotations({ description: "Shadow calls beside their calls, and the arms of splits" }))
+
 const Audit = HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("list", "/audit", {
@@ -159,7 +174,7 @@ const Audit = HttpApiGroup.make("audit")
   .annotateMerge(OpenApi.annotations({ description: "Who changed what and when, the latest change first" }))
 
 export class AdminApi extends HttpApi.make("understudy-admin")
-  .add(Keys, Teams, Budgets, Spend, Calls, Audit)
+  .add(Keys, Teams, Budgets, Spend, Calls, Comparisons, Audit)
   .prefix("/admin")
   .middleware(InvalidRequest)
   .annotate(HttpApi.ParamsParseOptions, { errors: "all" })

@@ -15,6 +15,7 @@ import type { Keyring } from "../../auth/Keyring.ts"
 import type { Changes } from "../../store/Changes.ts"
 import { AdminApi, InvalidRequest } from "./AdminApi.ts"
 import * as Audit from "./Audit.ts"
+import * as ComparisonGroup from "./ComparisonGroup.ts"
 import * as BudgetsGroup from "./BudgetsGroup.ts"
 import * as Keys from "./Keys.ts"
 import * as Problems from "./Problem.ts"
@@ -30,6 +31,7 @@ export const layer = (keys: Keyring): Layer.Layer<never, never, Router | HttpRou
       BudgetsGroup.layer(keys),
       SpendGroup.layerSpend,
       SpendGroup.layerCalls,
+      ComparisonGroup.layer,
       Audit.layer,
     ]),
     Layer.provide(invalidRequests),

@@ -69,6 +69,36 @@ export const SpendReport = Schema.Struct({
   ),
 })
 
+/** The calls that a comparison is of. */
+export const ComparisonQuery = { route: text, ...time }
+
+const summary = {
+  successes: number,
+  failures: number,
+  cancelled: number,
+  p50Millis: Schema.NullOr(number),
+  p95Millis: Schema.NullOr(number),
+  p50FirstTokenMillis: Schema.NullOr(number),
+  p95FirstTokenMillis: Schema.NullOr(number),
+  inputTokens: number,
+  outputTokens: number,
+  cost: number,
+  unpricedCalls: number,
+}
+
+const comparison = <Fields extends Schema.Struct.Fields>(row: Fields) =>
+  Schema.Struct({ rows: Schema.Array(Schema.Struct(row)), truncated: Schema.Boolean })
+
+export const ShadowReport = comparison({
+  route: Schema.String,
+  shadowRoute: Schema.String,
+  pairs: number,
+  call: Schema.Struct(summary),
+  shadow: Schema.Struct(summary),
+})
+
+export const SplitReport = comparison({ route: Schema.String, arm: Schema.String, calls: number, ...summary })
+
 export const CallsFilter = {
   id: text,
   key: text,
@@ -77,6 +107,8 @@ export const CallsFilter = {
   deployment: text,
   outcome: optional(word(["success", "failure", "cancelled"])),
   tag: text,
+  split: text,
+  shadowOf: text,
   ...time,
 }
 
@@ -119,6 +151,8 @@ export const Call = Schema.Struct({
   reason: nullable(Schema.String),
   status: nullable(number),
   cache: nullable(Schema.String),
+  split: nullable(Schema.String),
+  shadowOf: nullable(Schema.String),
   millis: number,
   firstTokenMillis: nullable(number),
   attempts: number,

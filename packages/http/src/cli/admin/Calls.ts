@@ -87,6 +87,8 @@ export const show = Effect.fnUntraced(function* (input: Common & { readonly call
           ? []
           : [["answered by", `${call.deployment} (${call.vendor}, ${call.servedModel})`]]),
         ...(call.cache === null ? [] : [["cache", call.cache]]),
+        ...(call.split === null ? [] : [["split", call.split]]),
+        ...(call.shadowOf === null ? [] : [["shadow of", call.shadowOf]]),
         [
           "duration",
           `${Format.number(call.millis)} ms${call.firstTokenMillis === null ? "" : `, first token after ${Format.number(call.firstTokenMillis)} ms`}`,

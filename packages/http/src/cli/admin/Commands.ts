@@ -1,5 +1,5 @@
 /**
- * `understudy reload`, `keys`, `teams`, `budgets`, `spend` and `calls`: the administration of a running gateway. What they do is loaded
+ * `understudy reload`, `keys`, `teams`, `budgets`, `spend`, `calls`, `shadows` and `splits`: the administration of a running gateway. What they do is loaded
  * when they are run.
  */
 import * as Argument from "effect/cli/Argument"
@@ -397,6 +397,30 @@ export const calls = Command.make(
   Command.withExamples([
     { command: "understudy calls --key ci --outcome failure", description: "The latest failed calls of a key." },
   ]),
+)
+
+const comparisonFlags = { route: text("route", "Only this route (default: all)."), ...time, ...common }
+
+const comparisonModule = () => import("./Comparison.ts")
+
+export const shadows = Command.make(
+  "shadows",
+  comparisonFlags,
+  run(() => comparisonModule().then(({ shadows }) => shadows)),
+).pipe(
+  described("Compare shadow calls with their calls: outcome, latency and cost", " Needs a gateway with a database."),
+  Command.withExamples([
+    { command: "understudy shadows --route assistant --from 2027-01-31", description: "The shadow calls of a route." },
+  ]),
+)
+
+export const splits = Command.make(
+  "splits",
+  comparisonFlags,
+  run(() => comparisonModule().then(({ splits }) => splits)),
+).pipe(
+  described("Compare the arms of splits: outcome, latency and cost", " Needs a gateway with a database."),
+  Command.withExamples([{ command: "understudy splits --route assistant", description: "The arms of a split." }]),
 )
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ import * as Config from "../../../src/Config.ts"
 import { text } from "../../../src/config/DatabaseSection.ts"
 import type { Database } from "../../../src/store/Store.ts"
 
-const yaml = (database: Database | undefined, keys: string, routes: string) => `
+const yaml = (database: Database | undefined, keys: string, routes: string, deployments: string) => `
 deployments:
   demo: { provider: simulated, model: any, price: { input: 1, output: 1 } }
   cheap: { provider: simulated, model: any }
+  ${deployments}
 routes: { assistant: [demo, cheap], ${routes} }
 keys: ${keys}
 ${database === undefined ? "" : `database: ${JSON.stringify(text(database))}`}
@@ -37,17 +38,24 @@ export interface Sent {
 
 export const operatorKey = "sk-operator"
 
-/** Serves until the scope closes. `keys`, `routes`: those of the configuration, in YAML, the routes besides `assistant`. */
+/** Serves until the scope closes. `keys`, `routes`, `deployments`: those of the configuration, in
+ * YAML, the routes besides `assistant`, and one more deployment. */
 export const make = Effect.fnUntraced(function* (
   database: Database | undefined,
   {
+    deployments = "",
     isOpen = false,
     keys = "[]",
     routes = "",
-  }: { readonly keys?: string; readonly routes?: string; readonly isOpen?: boolean } = {},
+  }: {
+    readonly keys?: string
+    readonly routes?: string
+    readonly deployments?: string
+    readonly isOpen?: boolean
+  } = {},
 ) {
   const configuration = yield* Effect.provide(
-    Config.parse(yaml(database, keys, routes), "understudy.yaml"),
+    Config.parse(yaml(database, keys, routes, deployments), "understudy.yaml"),
     ConfigProvider.layer(ConfigProvider.fromUnknown({})),
   )
   const ring = new Keyring.Keyring(
