@@ -6,7 +6,7 @@
  * `toOptions` what is in force: deployments whose settings stay then keep their providers.
  */
 import type { Defaults } from "@understudy/core/Policies"
-import type * as Deployment from "@understudy/core/Deployment"
+import * as Deployment from "@understudy/core/Deployment"
 import * as BoundRoute from "@understudy/core/internal/route/BoundRoute"
 import type { Route } from "@understudy/core/Route"
 import type * as Router from "@understudy/core/Router"
@@ -176,23 +176,24 @@ export interface InForce {
 /**
  * The options of `Router.layer`: the deployments with their vendors' layers, the routes and the defaults.
  *
- * For a reload, give the settings that are in force too: a deployment whose vendor's settings are the same then has the very
- * same layer, so that its provider goes on running.
+ * For a reload, give the settings that are in force too: an account of a deployment whose vendor's settings are the same then
+ * has the very same layer, so that its provider goes on running, whatever its place among the accounts.
  */
 export const toOptions = (settings: OfRouter, inForce?: InForce): Options => ({
   deployments: Object.fromEntries(
     Object.entries(settings.deployments).map(([name, each]) => {
       const needed = Deployments.providerSettings(name, each, settings.defaults.timeout?.connect)
-      const deployment = Deployments.toDeployment(each, needed)
-      const running = inForce && runningProvider(name, needed, inForce)
-      return [name, running === undefined ? deployment : { ...deployment, provider: running }]
+      const layers = needed.map(
+        (account) => (inForce && runningProvider(name, account, inForce)) ?? Deployments.layer(account),
+      )
+      return [name, Deployments.toDeployment(each, layers)]
     }),
   ),
   routes: settings.routes,
   defaults: settings.defaults,
 })
 
-/** The layer that is in force for a deployment, if one of these settings would make an equal provider. */
+/** The layer that is in force for an account of a deployment, if these settings would make an equal provider. */
 const runningProvider = (
   name: string,
   needed: Deployments.ProviderSettings,
@@ -200,12 +201,16 @@ const runningProvider = (
 ) => {
   const before = deployments[name]
   if (before === undefined) return undefined
-  if (!Equal.equals(Deployments.providerSettings(name, before, defaults.timeout?.connect), needed)) return undefined
+  const index = Deployments.providerSettings(name, before, defaults.timeout?.connect).findIndex((account) =>
+    Equal.equals(account, needed),
+  )
+  const running = options.deployments[name]
+  if (index === -1 || running === undefined) return undefined
   const { credentials } = Catalog.vendors[needed.provider]
   const usesVariables = !credentials.keys.some((key) => key in needed.keys)
   return usesVariables && credentials.variables.some((name) => changedVariables?.has(name) === true)
     ? undefined
-    : options.deployments[name]?.provider
+    : Deployment.layers(running.provider)[index]
 }
 
 /** The environment variables that a vendor's provider reads, or that any does, where a deployment does not set its credentials. */

@@ -441,8 +441,8 @@ const acquireRemotely = (
 }
 
 /** The concurrency limit of a deployment. The keys of others begin with `key:` or `team:`. */
-const permitOf = ({ deployment: { limits }, name }: Candidate): RateLimit.Permit | undefined =>
-  limits?.concurrency === undefined ? undefined : { key: `deployment:${name}`, max: limits.concurrency }
+const permitOf = ({ deployment: { limits }, limitKey }: Candidate): RateLimit.Permit | undefined =>
+  limits?.concurrency === undefined ? undefined : { key: `deployment:${limitKey}`, max: limits.concurrency }
 
 /** Replaces the estimate of a call's tokens by those it used. */
 const reconcile = (

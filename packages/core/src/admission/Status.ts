@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
 import type { Operation } from "../model/Call.ts"
 import { operations } from "../model/Call.ts"
-import type * as Candidate from "../deployment/Candidate.ts"
+import * as Candidate from "../deployment/Candidate.ts"
 import type { Health } from "../deployment/Health.ts"
 
 /** The status of one operation of a deployment. */
@@ -24,21 +24,64 @@ export interface CircuitStatus {
 export interface Status extends Health, CircuitStatus {
   readonly deployment: string
   readonly operations: Readonly<Record<Operation, CircuitStatus>>
+  /** Of a deployment with several accounts: that of each. Its own `circuit`, `retryAfter` and `cooldown` are the best of them. */
+  readonly accounts?: ReadonlyArray<AccountStatus> | undefined
+}
+
+/** The status of one account of a deployment. `account` is its place, from 1. */
+export interface AccountStatus extends Omit<Status, "deployment" | "accounts"> {
+  readonly account: number
 }
 
 /** The status at this moment, by the stores and by this process's calls. */
-export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Effect.Effect<Status> =>
+export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Effect.Effect<Status> => {
+  const { accounts, health, name } = candidate
+  if (accounts === undefined) return Effect.map(ofAccount(stores, candidate), (own) => ({ deployment: name, ...own }))
+  return Effect.map(
+    Effect.forEach(accounts.all, (account) => ofAccount(stores, account)),
+    (all): Status => ({
+      deployment: name,
+      ...all.map(circuitOf).reduce(better),
+      operations: {
+        chat: all.map(({ operations }) => operations.chat).reduce(better),
+        embeddings: all.map(({ operations }) => operations.embeddings).reduce(better),
+        count: all.map(({ operations }) => operations.count).reduce(better),
+      },
+      accounts: all.map((status, index) => ({ account: index + 1, ...status })),
+      inFlight: health.inFlight,
+      latency: health.latency,
+      firstToken: health.firstToken,
+    }),
+  )
+}
+
+const circuitOf = ({ circuit, cooldown, retryAfter }: CircuitStatus): CircuitStatus => ({
+  circuit,
+  retryAfter,
+  cooldown,
+})
+
+/** The one that can be tried sooner. */
+const better = (one: CircuitStatus, other: CircuitStatus): CircuitStatus => {
+  if (one.retryAfter !== other.retryAfter) return one.retryAfter < other.retryAfter ? one : other
+  return severity[one.circuit] <= severity[other.circuit] ? one : other
+}
+
+/** That of one account. */
+const ofAccount = (
+  stores: Admission.Stores,
+  candidate: Candidate.Candidate,
+): Effect.Effect<Omit<AccountStatus, "account">> =>
   Effect.map(
     Effect.all({
       chat: circuitStatus(stores, candidate.keys.chat),
       embeddings: circuitStatus(stores, candidate.keys.embeddings),
       count: circuitStatus(stores, candidate.keys.count),
     }),
-    (each): Status => {
-      const { health, name, repeated } = candidate
+    (each) => {
+      const { health, repeated } = candidate
       const answered = shown.filter((operation) => repeated[operation].isKnown)
       return {
-        deployment: name,
         ...(answered.length === 0 ? shown : answered).map((operation) => each[operation]).reduce(worse),
         operations: each,
         inFlight: health.inFlight,
@@ -75,16 +118,18 @@ const worse = (one: CircuitStatus, other: CircuitStatus): CircuitStatus => ({
   cooldown: Math.max(one.cooldown, other.cooldown),
 })
 
-/** Ends the cooldowns of a deployment and closes its circuits, for all operations. */
-export const reset = (
-  { circuits, cooldowns }: Admission.Stores,
-  { health, keys }: Candidate.Candidate,
-): Effect.Effect<void> =>
+/** Ends the cooldowns of a deployment and closes its circuits, for all operations and of all its accounts. */
+export const reset = ({ circuits, cooldowns }: Admission.Stores, candidate: Candidate.Candidate): Effect.Effect<void> =>
   Effect.forEach(
-    operations,
-    (operation) => {
-      health.recordOutcome(operation, undefined)
-      return Effect.andThen(cooldowns.end(keys[operation]), circuits.reset?.(keys[operation]) ?? Effect.void)
-    },
+    Candidate.accountsOf(candidate),
+    ({ health, keys }) =>
+      Effect.forEach(
+        operations,
+        (operation) => {
+          health.recordOutcome(operation, undefined)
+          return Effect.andThen(cooldowns.end(keys[operation]), circuits.reset?.(keys[operation]) ?? Effect.void)
+        },
+        { discard: true },
+      ),
     { discard: true },
   )

@@ -25,8 +25,18 @@ export interface State {
   readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
 }
 
+/**
+ * A deployment, or one of its accounts. A deployment with several accounts is never admitted itself: a call tries its
+ * `accounts`, each of which has its own circuit, cooldown and limits.
+ */
 export interface Candidate extends State {
   readonly name: string
+  /** The place of the account among those of its deployment, from 1; `undefined` for a deployment. */
+  readonly account: number | undefined
+  /** The accounts of a deployment that has several. */
+  readonly accounts: Accounts | undefined
+  /** The deployment of an account. */
+  readonly pool: (() => Candidate) | undefined
   readonly deployment: Deployment.Options
   readonly provider: Provider["Service"]
   /** Where its requests go. A provider that does not say is named by the vendor, else by its protocol. */
@@ -38,9 +48,31 @@ export interface Candidate extends State {
   readonly cooldown: number
   /** The keys of its circuit and its cooldown, by operation. */
   readonly keys: Readonly<Record<Operation, string>>
+  /** The key of its limits. */
+  readonly limitKey: string
   /** Its limits of requests and tokens. */
   readonly buckets: Bucket.Buckets
 }
+
+/** The accounts of one deployment, at least two, in its order. */
+export interface Accounts {
+  readonly all: ReadonlyArray<Candidate>
+  /** Whose turn it is: each call starts one further. */
+  turn: number
+}
+
+/** What is admitted for a deployment: itself, or each of its accounts. */
+export const accountsOf = (candidate: Candidate): ReadonlyArray<Candidate> => candidate.accounts?.all ?? [candidate]
+
+/** The accounts of a deployment, starting with the one whose turn it is. */
+export const inTurn = <A>(accounts: ReadonlyArray<A>, turn: number): ReadonlyArray<A> => {
+  const first = turn % accounts.length
+  return first === 0 ? accounts : [...accounts.slice(first), ...accounts.slice(0, first)]
+}
+
+/** The deployment with its account, for messages: `gpt-4o`, or `gpt-4o#2`. */
+export const label = ({ account, name }: Pick<Candidate, "name" | "account">): string =>
+  account === undefined ? name : `${name}#${account}`
 
 /** The requests that all deployments of one router suspect, by operation: see `RepeatedFailures`. */
 export const suspects = (): Readonly<Record<Operation, Suspects>> => ({
@@ -59,18 +91,69 @@ export const initialState = (suspects: Readonly<Record<Operation, Suspects>>): S
   },
 })
 
+/** A deployment with one account. */
 export const make = (
   name: string,
   deployment: Deployment.Options,
   provider: Provider["Service"],
   defaults: Defaults,
+  state: State,
+): Candidate => candidateOf(name, deployment, provider, defaults, state, undefined)
+
+/** An account of a deployment: its provider and its state. */
+export interface Account {
+  readonly provider: Provider["Service"]
+  readonly state: State
+}
+
+/** A deployment with several accounts. `state` is its own, `turn` the account that its next call starts with. */
+export const makePool = (
+  name: string,
+  deployment: Deployment.Options,
+  accounts: ReadonlyArray<Account>,
+  defaults: Defaults,
+  state: State,
+  turn: number,
+): Candidate => {
+  const all = accounts.map(({ provider, state }, index) => ({
+    ...candidateOf(name, deployment, provider, defaults, state, index + 1),
+    pool: () => pool,
+  }))
+  state.health.ofAccounts(all.map(({ health }) => health))
+  const pool: Candidate = {
+    ...candidateOf(name, deployment, accounts[0]!.provider, defaults, state, undefined),
+    local: all.some(({ local }) => local),
+    accounts: { all, turn },
+  }
+  return pool
+}
+
+/** The deployment of an account with those of its accounts that fit; `undefined` if none does. */
+export const otherAccounts = (account: Candidate, fits: (other: Candidate) => boolean): Candidate | undefined => {
+  const pool = account.pool?.()
+  const all = pool?.accounts?.all.filter((other) => other !== account && fits(other)) ?? []
+  return pool === undefined || all.length === 0 ? undefined : { ...pool, accounts: { all, turn: 0 } }
+}
+
+const candidateOf = (
+  name: string,
+  deployment: Deployment.Options,
+  provider: Provider["Service"],
+  defaults: Defaults,
   { health, repeated }: State,
+  account: number | undefined,
 ): Candidate => {
   const circuit = CircuitPolicy.resolve(merge(CircuitPolicy.defaults, defaults.circuit, deployment.circuit))
-  // Another credential is another account, and starts with circuits and cooldowns of its own.
-  const key = provider.account === undefined ? name : `${name}@${provider.account}`
+  // Another credential is another account, and starts with circuits and cooldowns of its own. The place among several
+  // accounts tells them apart only where the credential is not known: they may be listed in another order after a reload.
+  const id = provider.account ?? account
+  const key = id === undefined ? name : `${name}@${id}`
+  const limitKey = account === undefined ? name : key
   return {
     name,
+    account,
+    accounts: undefined,
+    pool: undefined,
     deployment,
     provider,
     origin: provider.origin ?? { name: deployment.vendor ?? provider.protocol },
@@ -83,7 +166,8 @@ export const make = (
       circuit,
     ),
     keys: { chat: key, embeddings: `${key}#embeddings`, count: `${key}#count` },
-    buckets: Bucket.make(name, deployment.limits),
+    limitKey,
+    buckets: Bucket.make(limitKey, deployment.limits),
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * A deployment: a model with its provider's layer, and its own limits, policies, price, weight and capabilities.
+ * A deployment: a model with the layer of its provider, or of several accounts, and its own limits, policies, price, weight and capabilities.
  * `Router.layer` builds each deployment's layer once, in a scope of its own.
  */
 import type * as Layer from "effect/Layer"
@@ -39,10 +39,21 @@ export interface Options {
   readonly faults?: ReadonlyArray<Fault> | undefined
 }
 
-/** `E` is the error of its provider's layer, and `R` its requirements. */
+/** `E` is the error of its providers' layers, and `R` their requirements. */
 export interface Deployment<out E = never, out R = never> extends Options {
-  readonly provider: Layer.Layer<Provider, E, R>
+  readonly provider: Providers<E, R>
 }
+
+/**
+ * The layer of a provider, or one for each of several accounts at the vendor, at least one. Calls rotate over the accounts,
+ * and each has its own circuit, cooldown and limits. When an account is rate limited, out of quota or rejected, the next is
+ * tried at once.
+ */
+export type Providers<E = never, R = never> = Layer.Layer<Provider, E, R> | ReadonlyArray<Layer.Layer<Provider, E, R>>
+
+/** The layers of a deployment's accounts: one, or several. */
+export const layers = <E, R>(provider: Providers<E, R>): ReadonlyArray<Layer.Layer<Provider, E, R>> =>
+  "length" in provider ? provider : [provider]
 
 /** A deployment whose provider has any errors and requirements. */
 export type Any = Deployment<unknown, unknown>
@@ -63,6 +74,11 @@ export type Requirements<D> = D extends Deployment<infer _E, infer R> ? R : neve
  *   limits: { rpm: 60 },
  * })
  * ```
+ *
+ * Over several API keys, give `provider` a layer for each:
+ *
+ * ```ts
+ * Deployment.make({ model: "gpt-4o", provider: keys.map((apiKey) => OpenAi.layer({ apiKey })) })
+ * ```
  */
-export const make = <E, R>(options: Options & { readonly provider: Layer.Layer<Provider, E, R> }): Deployment<E, R> =>
-  options
+export const make = <E, R>(options: Options & { readonly provider: Providers<E, R> }): Deployment<E, R> => options

@@ -44,6 +44,8 @@ export class LatencyTracker implements Health {
   inFlight = 0
   latency: number | undefined = undefined
   firstToken: number | undefined = undefined
+  /** That of the deployment, if this is of one of its accounts: what is recorded here is recorded there too. */
+  #deployment: LatencyTracker | undefined = undefined
   /** The operations whose latest failure was permanent, such as an authentication error. */
   readonly permanent = new Set<Operation>()
   /** The latest values of `latency`, and below of `firstToken`. */
@@ -53,10 +55,21 @@ export class LatencyTracker implements Health {
   /** Counts the start of a call. `end` must follow exactly once. */
   start(): void {
     this.inFlight++
+    this.#deployment?.start()
   }
 
   end(): void {
     this.inFlight--
+    this.#deployment?.end()
+  }
+
+  /** Makes this the health of a deployment with these accounts. */
+  ofAccounts(accounts: ReadonlyArray<LatencyTracker>): void {
+    for (const account of accounts) {
+      if (account.#deployment === this) continue
+      account.#deployment = this
+      this.inFlight += account.inFlight
+    }
   }
 
   /** Records the circuit action of a failure, or `undefined` for a success. `ignore` and `cooldown` change nothing. */
@@ -68,11 +81,13 @@ export class LatencyTracker implements Health {
   recordLatency(millis: number): void {
     this.latency = ewma(this.latency, millis)
     this.latencies.add(millis)
+    this.#deployment?.recordLatency(millis)
   }
 
   recordFirstToken(millis: number): void {
     this.firstToken = ewma(this.firstToken, millis)
     this.firstTokens.add(millis)
+    this.#deployment?.recordFirstToken(millis)
   }
 }
 

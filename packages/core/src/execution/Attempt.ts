@@ -254,7 +254,8 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     reported: Chat.Usage | undefined,
     output: UsageEstimate.Output | undefined,
   ): Effect.Effect<void> {
-    const { deployment, name } = this.leaf.candidate
+    const { candidate } = this.leaf
+    const { deployment } = candidate
     const usage = Usage.sound(reported)
     const millis = this.elapsed()
     const complete = Exit.isSuccess(exit) ? usage : undefined
@@ -264,7 +265,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
         ? undefined
         : (complete ?? UsageEstimate.of({ call: this.context.call, deployment, exit, millis, output, usage }))
     const attempt = this.context.recorder.attemptEnded({
-      deployment: name,
+      candidate,
       type: this.type,
       startedAt: this.startedAt,
       firstTokenMillis: this.#firstTokenMillis,
@@ -282,7 +283,10 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const settled = spending === undefined ? permit : Effect.flatMapEager(permit, () => spending.end(attempt.cost ?? 0))
     const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
     return error?._tag === "Some" && error.value.reason._tag === "LocalError"
-      ? Effect.andThen(Effect.logError(`${error.value.message}: could not call "${name}"`), settled)
+      ? Effect.andThen(
+          Effect.logError(`${error.value.message}: could not call "${Candidate.label(candidate)}"`),
+          settled,
+        )
       : settled
   }
 }

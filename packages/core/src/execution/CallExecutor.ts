@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import type * as Admission from "../admission/Admission.ts"
 import type { AffinityStore } from "../affinity/AffinityStore.ts"
 import * as CallAffinity from "../affinity/CallAffinity.ts"
+import * as Candidate from "../deployment/Candidate.ts"
 import type { ActiveFaults } from "../faults/FaultInjection.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
@@ -18,6 +19,7 @@ import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
+import * as AccountRotation from "./AccountRotation.ts"
 import * as Attempt from "./Attempt.ts"
 import type { CallRecorder } from "./CallRecorder.ts"
 import * as Fallback from "./Fallback.ts"
@@ -148,7 +150,18 @@ const run = <Request extends AnyRequest, A>(
   const chain: Fallback.Chain<A> = {
     rules: Fallback.rules,
     recorder,
-    attempt: (step, options) => retrying(planned, step, attempt(planned, step, options), options.onWait),
+    attempt: (step, options) => {
+      const { accounts } = step.leaf.candidate
+      if (accounts !== undefined) {
+        const rotation = AccountRotation.begin(accounts, step, (each) => attempt(planned, each, options), recorder)
+        return Effect.mapError(retrying(planned, step, rotation.attempt, options.onWait), (error) =>
+          rotation.failedStep(error),
+        )
+      }
+      return Effect.mapError(retrying(planned, step, attempt(planned, step, options), options.onWait), (error) =>
+        Fallback.failedStep(recorder, step, error),
+      )
+    },
   }
   return Effect.catch(Fallback.next(chain, Fallback.begin(first)), ({ failures }) =>
     Effect.mapError(
@@ -193,7 +206,9 @@ const hasAvailablePeer = ({ context }: PlannedCall, step: Plan.Step, now: number
   if (step.peers.length < 2) return false
   for (let peer = step.next; peer?.peers === step.peers; peer = peer.next) {
     if (peer.availability._tag !== "Available") continue
-    if (context.stores.cooldowns.until(peer.leaf.candidate.keys[context.call.operation]) <= now) return true
+    const isReady = ({ keys }: Candidate.Candidate) =>
+      context.stores.cooldowns.until(keys[context.call.operation]) <= now
+    if (Candidate.accountsOf(peer.leaf.candidate).some(isReady)) return true
   }
   return false
 }

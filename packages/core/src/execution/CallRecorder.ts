@@ -14,7 +14,7 @@ import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { Affinity, Attempt, AttemptType, Outcome, Receipt } from "../receipt/Receipt.ts"
+import type { Affinity, Attempt, AttemptType, Outcome, Place, Receipt, Skipped } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
@@ -22,7 +22,7 @@ import { RouterError } from "./RouterError.ts"
 
 /** How an attempt ended. Times run from its admission, at `startedAt`. `model` is the vendor's id. */
 export interface EndedAttempt {
-  readonly deployment: string
+  readonly candidate: Pick<Candidate, "name" | "account">
   readonly type: AttemptType
   readonly startedAt: number
   readonly firstTokenMillis: number | undefined
@@ -64,11 +64,16 @@ export class CallRecorder {
     return type
   }
 
+  /** The next attempt is a retry, or goes on to another account of the deployment. */
+  goesOnWith(type: "retry" | "fallback"): void {
+    this.#nextType = type
+  }
+
   /** Gives the attempt's span, if the call is traced. */
   attemptStarted(candidate: Candidate, request: AnyRequest, type: AttemptType): AttemptTrace | undefined {
     const { id: call, route } = this.#receipt
     const span = this.trace?.attempt(candidate, request, type)
-    this.#bus.publish({ _tag: "AttemptStarted", call, route, deployment: candidate.name, model: request.model })
+    this.#bus.publish({ _tag: "AttemptStarted", call, route, ...placeOf(candidate), model: request.model })
     return span
   }
 
@@ -104,12 +109,13 @@ export class CallRecorder {
     this.#receipt.deployment = deployment
   }
 
-  /** A deployment is skipped. */
-  skipped(deployment: string, reason: SkipReason): void {
-    this.#receipt.skip(deployment, reason)
-    this.trace?.skipped(deployment, reason)
+  /** A deployment, or an account of it, is skipped. */
+  skipped(candidate: Pick<Candidate, "name" | "account">, reason: SkipReason): void {
+    const skipped: Skipped = { ...placeOf(candidate), reason }
+    this.#receipt.skipped.push(skipped)
+    this.trace?.skipped(skipped)
     const { id: call, route } = this.#receipt
-    this.#bus.publish({ _tag: "DeploymentSkipped", call, route, deployment, reason })
+    this.#bus.publish({ _tag: "DeploymentSkipped", call, route, ...skipped })
   }
 
   /** `to` is tried because the last attempt failed. Publishes nothing if none did: a skipped deployment did not fail. */
@@ -119,6 +125,8 @@ export class CallRecorder {
     const { id: call, route } = this.#receipt
     const reason = last.error.reason._tag
     const [before, after] = [nameOf(last.step), nameOf(to)]
+    // Accounts that take over a stream are of the deployment that it is from.
+    if (before === after && to.leaf.candidate.accounts !== undefined) return
     this.#nextType = "fallback"
     this.trace?.failover(before, after, reason)
     this.#bus.publish({ _tag: "Failover", call, route, from: before, to: after, reason })
@@ -193,8 +201,8 @@ const kindOf = (exit: Exit.Exit<unknown, unknown> | undefined): Kind | undefined
 
 /** An attempt that neither succeeded nor failed was cancelled. */
 const attemptOf = (ended: EndedAttempt, startedAt: number): Attempt => {
-  const { deployment, exit, firstTokenMillis, millis, model, startedAt: at, type } = ended
-  const begun = { deployment, model, type, startedAt: at, firstTokenMillis }
+  const { candidate, exit, firstTokenMillis, millis, model, startedAt: at, type } = ended
+  const begun = { ...placeOf(candidate), model, type, startedAt: at, firstTokenMillis }
   if (Exit.isSuccess(exit)) return { ...begun, outcome: "success", millis, ...usageAndCost(ended, startedAt) }
   const error = Cause.findErrorOption(exit.cause)
   if (error._tag === "None") return { ...begun, outcome: "cancelled", millis, ...usageAndCost(ended, startedAt) }
@@ -210,6 +218,9 @@ const attemptOf = (ended: EndedAttempt, startedAt: number): Attempt => {
     ...usageAndCost(ended, startedAt),
   }
 }
+
+const placeOf = ({ account, name: deployment }: Pick<Candidate, "name" | "account">): Place =>
+  account === undefined ? { deployment } : { deployment, account }
 
 const usageAndCost = ({ estimated, price, usage }: EndedAttempt, startedAt: number) => {
   if (usage === undefined) return undefined

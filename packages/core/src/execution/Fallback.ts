@@ -25,7 +25,17 @@ export interface Exhausted {
 export interface Chain<A> {
   readonly rules: Rules
   readonly recorder: CallRecorder
-  readonly attempt: (step: Step, options: StepOptions) => Effect.Effect<A, ProviderError | Rejected>
+  /** Attempts a step, and fails with what it came to: see `failedStep`. */
+  readonly attempt: (step: Step, options: StepOptions) => Effect.Effect<A, FailedStep>
+}
+
+/** What a step came to whose attempt failed or was not admitted. Records that it was skipped. */
+export const failedStep = (recorder: CallRecorder, step: Step, error: ProviderError | Rejected): FailedStep =>
+  error._tag === "Refused" ? skip(recorder, step, error.reason) : { _tag: "Failed", step, error }
+
+const skip = (recorder: CallRecorder, step: Step, reason: SkipReason): FailedStep => {
+  recorder.skipped(step.leaf.candidate, reason)
+  return { _tag: "Skipped", step, reason }
 }
 
 /** Which steps are skipped, and where a failure leads. */
@@ -81,13 +91,9 @@ const tryStep = <A>(
   { branches, failures }: Pick<Position, "failures" | "branches">,
   race?: RaceOptions,
 ): Effect.Effect<A, FailedStep> => {
-  const skip = (reason: SkipReason): FailedStep => {
-    recorder.skipped(step.leaf.candidate.name, reason)
-    return { _tag: "Skipped", step, reason }
-  }
   if (step.arm !== undefined) recorder.takesArm(step.arm)
   const reason = rules.skipReason(step, failures, branches)
-  if (reason !== undefined) return Effect.fail(skip(reason))
+  if (reason !== undefined) return Effect.fail(skip(recorder, step, reason))
   const options =
     race === undefined && failures.length === 0
       ? noOptions
@@ -96,9 +102,7 @@ const tryStep = <A>(
           onWait: race?.onWait,
           onAdmitted: recordTransition(recorder, step, failures, race?.hedges),
         }
-  return Effect.mapError(attempt(step, options), (error) =>
-    error._tag === "Refused" ? skip(error.reason) : { _tag: "Failed", step, error },
-  )
+  return attempt(step, options)
 }
 
 /** Records why a step is tried when its first attempt is admitted, not when it is retried: a hedge, or a failover. */
@@ -160,7 +164,7 @@ const nextRace = <A>(
     if (onward === "end") return exhausted(failed)
     if (onward.to !== undefined) {
       const reason: SkipReason = { _tag: "BranchTaken", after: onward.to.after }
-      for (const step of notStarted) recorder.skipped(step.leaf.candidate.name, reason)
+      for (const step of notStarted) recorder.skipped(step.leaf.candidate, reason)
     }
     return next(chain, { step: after, failures: failed, branches: onward })
   })

@@ -20,13 +20,18 @@ const defaultDelay = 2000
 export const minRetryAfter = (failures: ReadonlyArray<FailedStep>): number | undefined => {
   const waits = new Map<string, number>()
   for (const failure of failures) {
-    const wait = failure._tag === "Failed" ? afterFailure(failure) : meaning(failure.reason).retryAfter
+    const own = failure._tag === "Failed" ? afterFailure(failure) : meaning(failure.reason).retryAfter
+    const wait = failure.retryAfter === undefined ? own : Math.min(own ?? Infinity, failure.retryAfter)
     if (wait !== undefined) waits.set(failure.step.leaf.candidate.name, wait)
   }
   return waits.size === 0 ? undefined : Math.min(...waits.values())
 }
 
-const afterFailure = ({ error, step }: Extract<FailedStep, { readonly _tag: "Failed" }>): number | undefined => {
+/** Milliseconds until a step that failed is worth another try: see `minRetryAfter`. */
+export const afterFailure = ({
+  error,
+  step,
+}: Pick<Extract<FailedStep, { readonly _tag: "Failed" }>, "step" | "error">): number | undefined => {
   if (error.reason._tag === "LocalError") return defaultDelay
   switch (actionFor(error.reason).circuit) {
     case "trip-permanent":

@@ -3,6 +3,7 @@
  * passes on a provider's 401, 403 or 404 as the caller's.
  */
 import * as Data from "effect/Data"
+import { label } from "../deployment/Candidate.ts"
 import type { FailedStep } from "../route/Plan.ts"
 import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
@@ -70,7 +71,7 @@ export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, re
   const wait = kind === "BudgetExceeded" ? waitingForBudget : waiting
   const causes = failures
     .filter(wasConsidered)
-    .map((failure) => `${failure.step.leaf.candidate.name}: ${describeFailedStep(failure)}`)
+    .map((failure) => `${label(failure.step.leaf.candidate)}: ${describeFailedStep(failure)}`)
   return new RouterError({
     kind,
     message: `All deployments of route "${route}" failed. ${causes.join("; ")}.`,

@@ -59,4 +59,11 @@ export const differing = (before: object, after: object): ReadonlyArray<string> 
 
 /** Another layer is another provider, however alike they are. */
 const isSame = (old: unknown, now: unknown): boolean =>
-  old === now || (!Layer.isLayer(old) && !Layer.isLayer(now) && Equal.equals(old, now))
+  old === now || (!isProvider(old) && !isProvider(now) ? Equal.equals(old, now) : areSame(old, now))
+
+const isProvider = (value: unknown): boolean =>
+  Layer.isLayer(value) || (Array.isArray(value) && value.some(Layer.isLayer))
+
+/** The same layers, in the same order. */
+const areSame = (old: unknown, now: unknown): boolean =>
+  Array.isArray(old) && Array.isArray(now) && old.length === now.length && old.every((each, at) => each === now[at])

@@ -19,7 +19,7 @@ import * as Status from "../admission/Status.ts"
 import type { CacheStore } from "../cache/CacheStore.ts"
 import * as ResponseCache from "../cache/ResponseCache.ts"
 import * as Candidate from "../deployment/Candidate.ts"
-import type * as Deployment from "../deployment/Deployment.ts"
+import * as Deployment from "../deployment/Deployment.ts"
 import { Call } from "../model/Call.ts"
 import type { AnyRequest } from "../model/Call.ts"
 import { Provider } from "../model/Provider.ts"
@@ -63,17 +63,16 @@ export interface Shared {
 interface Parts {
   readonly options: Uniform
   readonly scope: Scope.Closeable
-  readonly providers: ReadonlyMap<string, RunningProvider>
+  readonly providers: ReadonlyMap<string, RunningProviders>
   readonly candidates: ReadonlyMap<string, Candidate.Candidate>
   readonly routes: ReadonlyMap<string, BoundRoute.BoundRoute>
   readonly caches: ResponseCache.ResponseCaches
 }
 
-/** The provider of a deployment, and where it is found while any generation uses it. */
-interface RunningProvider {
-  readonly layer: Layer.Any
+/** The providers of a deployment, one for each account, and where they are found while any generation uses them. */
+interface RunningProviders {
   readonly memoMap: Layer.MemoMap
-  readonly service: Provider["Service"]
+  readonly accounts: ReadonlyArray<{ readonly layer: Layer.Any; readonly service: Provider["Service"] }>
 }
 
 export class Generation {
@@ -86,7 +85,7 @@ export class Generation {
   /** The name that serves a model: itself, or one with a `*`. */
   readonly canonicalName: (model: string) => string
   readonly caches: ResponseCache.ResponseCaches
-  readonly providers: ReadonlyMap<string, RunningProvider>
+  readonly providers: ReadonlyMap<string, RunningProviders>
   /** The faults that can be switched on. */
   readonly faults: Definitions
   readonly #scope: Scope.Closeable
@@ -231,6 +230,8 @@ const build = Effect.fnUntraced(function* <E, R>(
 ): Effect.fn.Return<Generation, InvalidRoutes | E, R> {
   const { defaults = {}, deployments } = options
   const entries = Object.entries(deployments)
+  const empty = entries.filter(([, { provider }]) => Deployment.layers(provider).length === 0)
+  if (empty.length > 0) return yield* new InvalidRoutes({ problems: empty.map(([name]) => withoutProvider(name)) })
   yield* bind(options, new Map(entries.map(([name, deployment]) => [name, { deployment }])), undefined)
   const providers = new Map(
     yield* Effect.forEach(
@@ -243,10 +244,14 @@ const build = Effect.fnUntraced(function* <E, R>(
   const candidates = new Map<string, Candidate.Candidate>()
   const fresh: Array<Candidate.Candidate> = []
   for (const [name, deployment] of entries) {
-    const before = kept(name, deployment, previous)
-    const state = before ?? Candidate.initialState(suspects)
-    const candidate = Candidate.make(name, deployment, providers.get(name)!.service, defaults, state)
-    if (before === undefined) fresh.push(candidate)
+    const before = accountsBefore(name, deployment, previous)
+    const accounts = providers.get(name)!.accounts.map(({ layer, service: provider }) => {
+      const state = before.get(layer)
+      return { provider, state: state ?? Candidate.initialState(suspects), isNew: state === undefined }
+    })
+    const old = accounts.some(({ isNew }) => !isNew) ? previous?.candidates.get(name) : undefined
+    const candidate = candidateOf(name, deployment, accounts, defaults, suspects, old)
+    fresh.push(...Candidate.accountsOf(candidate).filter((_, index) => accounts[index]!.isNew))
     candidates.set(name, candidate)
   }
   const routes = yield* bind(options, candidates, previous?.routes)
@@ -260,32 +265,63 @@ const build = Effect.fnUntraced(function* <E, R>(
   return new Generation({ options, scope, providers, candidates, routes, caches })
 })
 
-/** Starts the provider of a layer, or finds it running. It closes with the last generation that uses it. */
+/** The candidate of a deployment. `old`: the one that it replaces, if an account of it stays. */
+const candidateOf = (
+  name: string,
+  deployment: Deployment.Options,
+  accounts: ReadonlyArray<Candidate.Account>,
+  defaults: Defaults,
+  suspects: Shared["suspects"],
+  old: Candidate.Candidate | undefined,
+): Candidate.Candidate => {
+  const [only, ...others] = accounts
+  if (others.length === 0) return Candidate.make(name, deployment, only!.provider, defaults, only!.state)
+  return old?.accounts === undefined
+    ? Candidate.makePool(name, deployment, accounts, defaults, Candidate.initialState(suspects), 0)
+    : Candidate.makePool(name, deployment, accounts, defaults, old, old.accounts.turn)
+}
+
+const withoutProvider = (name: string): Problem => ({
+  path: `deployments.${name}.provider`,
+  message: "lists no provider: a deployment needs at least one",
+})
+
+/** Starts the provider of each account, or finds it running. They close with the last generation that uses them. */
 const run = <E, R>(
-  layer: Layer.Layer<Provider, E, R>,
+  providers: Deployment.Providers<E, R>,
   memoMap: Layer.MemoMap = Layer.makeMemoMapUnsafe(),
   generation: Scope.Scope,
-): Effect.Effect<RunningProvider, E, R> =>
+): Effect.Effect<RunningProviders, E, R> =>
   Effect.contextWith((context: Context.Context<R>) =>
     Effect.map(
-      // The map is asked for the layer itself, so that a layer which is always built anew (`Layer.fresh`) is found too.
-      memoMap.getOrElseMemoize(layer, generation, (_, scope) =>
-        Layer.buildWithMemoMap(layer, Layer.CurrentMemoMap.forkOrCreate(context), scope),
+      Effect.forEach(
+        Deployment.layers(providers),
+        (layer) =>
+          Effect.map(
+            // The map is asked for the layer itself, so that a layer which is always built anew (`Layer.fresh`) is found too.
+            memoMap.getOrElseMemoize(layer, generation, (_, scope) =>
+              Layer.buildWithMemoMap(layer, Layer.CurrentMemoMap.forkOrCreate(context), scope),
+            ),
+            (built) => ({ layer, service: Context.get(built, Provider) }),
+          ),
+        { concurrency: "unbounded" },
       ),
-      (built) => ({ layer, memoMap, service: Context.get(built, Provider) }),
+      (accounts) => ({ memoMap, accounts }),
     ),
   )
 
-/** The candidate of the generation before, if it is the same deployment. */
-const kept = (
+/** The states of a deployment's accounts in the generation before, by their layers, if it is the same deployment. */
+const accountsBefore = (
   name: string,
-  { model, provider }: Deployment.Any,
+  { model }: Deployment.Any,
   previous: Generation | undefined,
-): Candidate.Candidate | undefined => {
+): ReadonlyMap<Layer.Any, Candidate.State> => {
   const candidate = previous?.candidates.get(name)
-  return candidate?.deployment.model === model && previous?.providers.get(name)?.layer === provider
-    ? candidate
-    : undefined
+  const running = previous?.providers.get(name)
+  if (candidate === undefined || running === undefined || candidate.deployment.model !== model) return new Map()
+  return new Map(
+    Candidate.accountsOf(candidate).map((account, index) => [running.accounts[index]!.layer, account] as const),
+  )
 }
 
 /** Binds the names of all routes to candidates, or to what is known of them before they are started. */

@@ -111,9 +111,22 @@ export interface ExplainedDeployment {
   /** The result of the first check that fails; `Available` if all pass. */
   readonly availability: Availability
   readonly checks: Checks
+  /**
+   * Of a deployment with several accounts: each of them, in the order in which a call tries them. The deployment's own checks
+   * are those of the first that is available, or else of the first.
+   */
+  readonly accounts?: ReadonlyArray<ExplainedAccount> | undefined
   /** The number that its balance's strategy sorts by: see the descriptions of `Route.Strategy`. */
   readonly score: number | undefined
   readonly policies: Policies
+}
+
+/** One account of a deployment. `account` is its place, from 1. */
+export interface ExplainedAccount {
+  readonly account: number
+  /** The result of the first check that fails; `Available` if all pass. */
+  readonly availability: Availability
+  readonly checks: Pick<Checks, "cooldown" | "circuit" | "concurrency" | "limits">
 }
 
 /** The policies of a deployment at its place in the route. `timeout.connect` belongs to the provider, and is not shown. */
@@ -179,6 +192,7 @@ export const lines = ({
       case "Deployment":
         return [
           `${indent}${++place}. ${headline(node)}`,
+          ...(node.accounts ?? []).map((each) => `${indent}     account ${each.account}: ${verdict(each.checks)}`),
           ...policies(node, streaming).map((line) => `${indent}     ${line}`),
         ]
       case "Sequence":
@@ -229,11 +243,15 @@ const affinity = (affinity: Affinity | undefined): string => {
 }
 
 const headline = ({ checks, deployment, model, score }: ExplainedDeployment): string => {
+  const scored = score === undefined ? "" : `, score ${Math.round(score * 1000) / 1000}`
+  return `${deployment} (${model}${scored}): ${verdict(checks)}`
+}
+
+const verdict = (checks: Partial<Checks>): string => {
   const reasons = Object.values(checks).flatMap((availability: Availability) =>
     availability._tag === "Available" ? [] : [meaning(availability).text],
   )
-  const scored = score === undefined ? "" : `, score ${Math.round(score * 1000) / 1000}`
-  return `${deployment} (${model}${scored}): ${reasons.length === 0 ? "available" : `skipped: ${reasons.join("; ")}`}`
+  return reasons.length === 0 ? "available" : `skipped: ${reasons.join("; ")}`
 }
 
 const policies = (

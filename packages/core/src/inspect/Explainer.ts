@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Admission from "../admission/Admission.ts"
 import * as CallAffinity from "../affinity/CallAffinity.ts"
 import type { Candidate } from "../deployment/Candidate.ts"
-import { limits } from "../deployment/Candidate.ts"
+import * as Candidates from "../deployment/Candidate.ts"
 import type { Call } from "../model/Call.ts"
 import type { Engine } from "../execution/CallExecutor.ts"
 import * as Faults from "../policy/Fault.ts"
@@ -19,6 +19,7 @@ import type {
   Availability,
   Checks,
   CircuitPolicy,
+  ExplainedAccount,
   ExplainedDeployment,
   ExplainedShadow,
   Explanation,
@@ -74,8 +75,11 @@ interface Context {
 const explainPlan = (context: Context, plan: Plan.Plan, selection: Selection): Effect.Effect<Node> => {
   switch (plan._tag) {
     case "Step":
-      return Effect.map(Admission.peek(context.stores, plan.leaf.candidate, context.call), (state) =>
-        explainStep(context, plan, selection, state),
+      return Effect.map(
+        Effect.forEach(inTurn(plan.leaf.candidate), (each) =>
+          Effect.map(Admission.peek(context.stores, each, context.call), (state) => accountOf(each, state)),
+        ),
+        (accounts) => explainStep(context, plan, selection, accounts),
       )
     case "Sequence":
       return Effect.map(
@@ -106,20 +110,39 @@ const explainPlan = (context: Context, plan: Plan.Plan, selection: Selection): E
   }
 }
 
+/** The accounts of a deployment in the order in which a call tries them, or the deployment itself. */
+const inTurn = (candidate: Candidate): ReadonlyArray<Candidate> =>
+  candidate.accounts === undefined ? [candidate] : Candidates.inTurn(candidate.accounts.all, candidate.accounts.turn)
+
+const accountOf = ({ account = 1 }: Candidate, state: Admission.Checks): ExplainedAccount => {
+  const checks = {
+    cooldown: state.cooldown ?? available,
+    circuit: state.circuit ?? available,
+    concurrency: state.concurrency ?? available,
+    limits: state.limits ?? available,
+  }
+  return { account, availability: firstOf(checks), checks }
+}
+
+const firstOf = (checks: Partial<Checks>): Availability =>
+  Object.values(checks).find(({ _tag }) => _tag !== "Available") ?? available
+
 const explainStep = (
   { call, route, total }: Context,
   step: Plan.Step,
   selection: Selection,
-  state: Admission.Checks,
+  accounts: ReadonlyArray<ExplainedAccount>,
 ): ExplainedDeployment => {
   const { candidate } = step.leaf
-  const checks = checksOf(step, state, call)
+  const account = accounts.find(({ availability }) => availability._tag === "Available") ?? accounts[0]!
+  const checks: Checks = { ...checksOf(step, call), ...account.checks }
   return {
     _tag: "Deployment",
     deployment: candidate.name,
     model: Wildcard.substitute(candidate.deployment.model, route, call.request.model),
-    availability: Object.values(checks).find(({ _tag }) => _tag !== "Available") ?? available,
+    availability: firstOf(checks),
     checks,
+    ...(candidate.accounts === undefined ? undefined : { accounts }),
     score:
       selection === "fallback" || selection === "hedge" || step.availability._tag === "ZeroWeight"
         ? undefined
@@ -130,19 +153,18 @@ const explainStep = (
 
 const available: Availability = { _tag: "Available" }
 
-const checksOf = ({ availability, leaf: { candidate } }: Plan.Step, state: Admission.Checks, call: Call): Checks => ({
+const checksOf = (
+  { availability, leaf: { candidate } }: Plan.Step,
+  call: Call,
+): Pick<Checks, "weight" | "capability" | "contextWindow"> => ({
   weight: availability._tag === "ZeroWeight" ? availability : available,
   capability: Plan.checkCapabilities(candidate, call),
   contextWindow: Plan.checkContextWindow(candidate, call),
-  cooldown: state.cooldown ?? available,
-  circuit: state.circuit ?? available,
-  concurrency: state.concurrency ?? available,
-  limits: state.limits ?? available,
 })
 
 const policiesOf = ({ leaf }: Plan.Step, call: Call, total: number): Policies => {
   const { accept, candidate, fallbackOn, policies } = leaf
-  const { attempt, firstToken } = limits(candidate, policies, call)
+  const { attempt, firstToken } = Candidates.limits(candidate, policies, call)
   return {
     retry: policies.retry,
     fallbackOn,

@@ -42,22 +42,29 @@ interface Named {
   readonly name: string
   readonly deployment: Options
   readonly local: boolean
+  /** The number of its accounts. */
+  readonly accounts: number
 }
 
-/**
- * Lints every route; fails with the problems of invalid routes, such as unknown names and cycles. `local`: the names of the
- * deployments that are served nearby (see `ProviderService.local`).
- */
+/** What is known of the deployments before they are started. */
+export interface Known {
+  /** The names of those that are served nearby: see `ProviderService.local`. */
+  readonly local?: ReadonlySet<string> | undefined
+  /** The number of accounts of those that have several, by name: see `Deployment.Providers`. */
+  readonly accounts?: ReadonlyMap<string, number> | undefined
+}
+
+/** Lints every route; fails with the problems of invalid routes, such as unknown names and cycles. */
 export const lint = (
   routes: Readonly<Record<string, Route>>,
   deployments: Readonly<Record<string, Options>>,
   defaults: Defaults,
-  local: ReadonlySet<string> = new Set(),
+  { accounts, local }: Known = {},
 ): Result.Result<Report, ReadonlyArray<Problem>> => {
   const candidates = new Map(
     Object.entries(deployments).map(([name, deployment]): [string, Named] => [
       name,
-      { name, deployment, local: local.has(name) },
+      { name, deployment, local: local?.has(name) === true, accounts: accounts?.get(name) ?? 1 },
     ]),
   )
   return Result.map(BoundRoute.make(routes, candidates, defaults), (compiled) => {
@@ -305,7 +312,8 @@ const sum = (path: Path): Omit<WorstCase, "route"> => {
   const leaves = path.filter(({ never }) => !never).map(({ leaf }) => leaf)
   for (const leaf of leaves) {
     const { candidate, policies } = leaf === leaves.at(-1) ? (leaf.atEnd ?? leaf) : leaf
-    const tries = 1 + policies.retry.times
+    // Each account has an attempt, and each retry one more: see `AccountRotation`.
+    const tries = candidate.accounts + policies.retry.times
     attempts += tries
     millis += tries * policies.attempt + waits(policies.retry)
     const { capabilities, price } = candidate.deployment

@@ -6,6 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Admission from "../admission/Admission.ts"
+import { AccountRotation } from "../execution/AccountRotation.ts"
+import { ProviderError } from "../model/ProviderError.ts"
 import * as Attempt from "../execution/Attempt.ts"
 import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
@@ -36,10 +38,11 @@ export const run = (
     for (let step = first; step !== undefined; step = step.next) {
       const { availability, branch, leaf } = step
       if (availability._tag !== "Available" || branch !== undefined) continue
-      const counted = count(stores, routed, call, leaf, deadline)
-      if (counted === undefined) continue
-      const { name } = leaf.candidate
+      const { accounts, name, provider } = leaf.candidate
+      if (provider.countTokens === undefined) continue
       const after = step
+      const by = ({ leaf }: Plan.Step) => count(stores, routed, call, leaf, deadline)
+      const counted = accounts === undefined ? by(step) : new AccountRotation(accounts, step, by, undefined).attempt
       return Effect.matchEffect(counted, {
         onSuccess: (inputTokens) => Effect.succeed<TokenCount>({ inputTokens, deployment: name }),
         onFailure: (error) =>
@@ -53,17 +56,22 @@ export const run = (
   return countFrom(Plan.peek(route, call, random))
 }
 
-/** Counts by one deployment, in its admission; `undefined` if its provider does not count. */
+const countsNothing = new ProviderError({
+  reason: { _tag: "Unsupported", feature: "token counts" },
+  message: "this provider counts no tokens",
+})
+
+/** Counts by one deployment, in its admission. */
 const count = (
   stores: Admission.Stores,
   routed: string,
   call: Call<Chat.Request>,
   leaf: Leaf,
   deadline: Timeout.Deadline,
-) => {
+): Effect.Effect<number, Attempt.Failure> => {
   const { candidate, policies } = leaf
   const { countTokens } = candidate.provider
-  if (countTokens === undefined) return undefined
+  if (countTokens === undefined) return Effect.fail(countsNothing)
   const counted = Effect.clockWith((clock) =>
     Timeout.withTimeout(
       Defect.contain(candidate.name, () => countTokens(Attempt.requestFor(call.request, routed, leaf))),

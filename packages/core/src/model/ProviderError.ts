@@ -108,6 +108,15 @@ const table: Readonly<Record<ReasonTag, FailureAction>> = {
   Unsupported: unsupported,
 }
 
+/**
+ * Whether the account is at fault, so that another account at the same vendor may answer: it is rate limited, out of quota,
+ * rejected, or has no access to the model.
+ */
+export const blamesAccount = (reason: Reason): boolean => {
+  const { circuit } = actionFor(reason)
+  return circuit === "cooldown" || circuit === "trip-permanent"
+}
+
 /** The name of every reason, in the order of the table. */
 export const reasonTags: ReadonlyArray<ReasonTag> = Struct.keys(table)
 

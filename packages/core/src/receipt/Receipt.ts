@@ -9,14 +9,19 @@ import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 
 /**
- * Why an attempt is made. A `probe` is sent to a deployment whose circuit is open, because all others were skipped; a
+ * Why an attempt is made. A `fallback` goes on to another deployment, or to another account of it. A `probe` is sent to a deployment whose circuit is open, because all others were skipped; a
  * `continuation` goes on after the text that a broken stream has delivered.
  */
 export type AttemptType = "initial" | "retry" | "fallback" | "hedge" | "probe" | "continuation"
 
-/** One attempt at one deployment. `millis` is the time from its admission to its end. */
-export interface Attempt {
+/** A deployment. `account`: the place of the account among those of the deployment, from 1, if it has several. */
+export interface Place {
   readonly deployment: string
+  readonly account?: number | undefined
+}
+
+/** One attempt at one deployment. `millis` is the time from its admission to its end. */
+export interface Attempt extends Place {
   readonly type: AttemptType
   /** When it was admitted, in clock milliseconds. */
   readonly startedAt: number
@@ -42,9 +47,8 @@ export interface Attempt {
   readonly injected?: string | undefined
 }
 
-/** A deployment that was not tried, and why. */
-export interface Skipped {
-  readonly deployment: string
+/** A deployment, or one of its accounts, that was not tried, and why. */
+export interface Skipped extends Place {
   readonly reason: SkipReason
 }
 
@@ -172,10 +176,6 @@ export class ReceiptBuilder implements Receipt {
     this.traceId = span?.traceId
     this.spanId = span?.spanId
     this.startedAt = at
-  }
-
-  skip(deployment: string, reason: SkipReason): void {
-    this.skipped.push({ deployment, reason })
   }
 
   /** Records the result of the cache lookup: `undefined` is a miss. */

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ShadowOf } from "../model/Call.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
-import type { Attempt, Skipped, Receipt } from "./Receipt.ts"
+import type { Attempt, Place, Receipt, Skipped } from "./Receipt.ts"
 
 /**
  * An event. `call` is the receipt's `id`, and `route` the route or deployment that was called. Events of a shadow call have
@@ -20,7 +20,7 @@ import type { Attempt, Skipped, Receipt } from "./Receipt.ts"
 export type RouteEvent = { readonly call: string; readonly route: string; readonly shadowOf?: ShadowOf | undefined } &
   /** `model` is the vendor's model id. */
   (
-    | { readonly _tag: "AttemptStarted"; readonly deployment: string; readonly model: string }
+    | ({ readonly _tag: "AttemptStarted"; readonly model: string } & Place)
     | { readonly _tag: "AttemptEnded"; readonly attempt: Attempt }
     | ({ readonly _tag: "DeploymentSkipped" } & Skipped)
     /** An attempt failed and the call falls back to another deployment. Skipped deployments are neither `from` nor `to`. */

@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Candidate from "../deployment/Candidate.ts"
+import * as AccountRotation from "../execution/AccountRotation.ts"
 import * as CallExecutor from "../execution/CallExecutor.ts"
 import type { PlacedStream } from "../execution/CallExecutor.ts"
 import * as Fallback from "../execution/Fallback.ts"
@@ -17,9 +18,10 @@ import type { ProviderStream, StartedStream, Transform } from "../execution/Stre
 import type { Chunk } from "../execution/StreamStart.ts"
 import { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
-import { actionFor } from "../model/ProviderError.ts"
+import { actionFor, blamesAccount } from "../model/ProviderError.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import * as Timeout from "../policy/Timeout.ts"
+import type { Receipt } from "../receipt/Receipt.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
 import * as ErrorBranch from "../route/ErrorBranch.ts"
 import { Step } from "../route/Plan.ts"
@@ -134,14 +136,23 @@ const recovery = (
     rules,
     recorder: context.recorder,
     attempt: (step, { onAdmitted }) => {
-      const options = { onAdmitted, transform: transformFor(step.leaf) }
-      const starting = StreamAttempt.start(context, step.leaf, scope, options)
-      const started =
-        affinity === undefined
-          ? starting
-          : Effect.tap(starting, () => CallExecutor.keep(affinity, step, context.recorder))
-      const { trace } = context.recorder
-      return Effect.map(trace === undefined ? started : trace.aroundElsewhere(started), (stream) => ({ stream, step }))
+      const attempt = (step: Step) => {
+        const options = { onAdmitted, transform: transformFor(step.leaf) }
+        const starting = StreamAttempt.start(context, step.leaf, scope, options)
+        const started =
+          affinity === undefined
+            ? starting
+            : Effect.tap(starting, () => CallExecutor.keep(affinity, step, context.recorder))
+        const { trace } = context.recorder
+        return Effect.map(trace === undefined ? started : trace.aroundElsewhere(started), (stream) => ({
+          stream,
+          step,
+        }))
+      }
+      const { accounts } = step.leaf.candidate
+      return accounts === undefined
+        ? Effect.mapError(attempt(step), (error) => Fallback.failedStep(context.recorder, step, error))
+        : AccountRotation.once(accounts, step, attempt, context.recorder)
     },
   }
   let current = step
@@ -155,7 +166,7 @@ const recovery = (
     })
     if (actionFor(error.reason).fallback !== "next") return giveUp
     const position: Fallback.Position = {
-      step: left,
+      step: blamesAccount(error.reason) ? otherAccounts(current, context.recorder.receipt, left) : left,
       failures: [{ _tag: "Failed", step: current, error }],
       branches: ErrorBranch.noBranch,
     }
@@ -180,6 +191,19 @@ const takingOver = (from: Step | undefined, branch: Step["branch"]): Step | unde
   if (step === undefined) return undefined
   const taken = step
   return new Step({ ...taken, hedge: undefined }, () => takingOver(taken.next, branch))
+}
+
+/**
+ * The steps after an account was to blame for the end of its stream: the accounts of its deployment that the call has not
+ * tried, then the steps that are left.
+ */
+const otherAccounts = (step: Step, { attempts }: Receipt, left: Step | undefined): Step | undefined => {
+  const candidate = Candidate.otherAccounts(
+    step.leaf.candidate,
+    ({ account, name }) => !attempts.some((attempt) => attempt.deployment === name && attempt.account === account),
+  )
+  if (candidate === undefined) return left
+  return new Step({ ...step, leaf: { ...step.leaf, candidate }, hedge: undefined }, () => left)
 }
 
 /** After the first output no error branch is taken, and only the call's own deadline ends the recovery. */

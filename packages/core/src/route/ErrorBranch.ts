@@ -33,7 +33,9 @@ export const skipReason = (
   // A fallback may name a deployment twice on purpose. With branches, several paths may lead to it by accident.
   const tried =
     state.taken.length > 0 &&
-    failures.some((failure) => failure._tag === "Failed" && failure.step.leaf.candidate === step.leaf.candidate)
+    failures.some(
+      (failure) => failure._tag === "Failed" && failure.step.leaf.candidate.name === step.leaf.candidate.name,
+    )
   return tried ? { _tag: "AlreadyFailed" } : undefined
 }
 

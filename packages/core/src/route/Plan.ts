@@ -75,6 +75,10 @@ export class Step implements StepFields {
   }
 }
 
+/** The step, of one account of its deployment. */
+export const ofAccount = (step: Step, candidate: Candidate): Step =>
+  new Step({ ...step, leaf: { ...step.leaf, candidate } }, () => step.next)
+
 /** The hedge of a step: the milliseconds until the next deployment starts, and the budget that the hedge shares. */
 export interface Hedged {
   readonly delay: number
@@ -440,8 +444,11 @@ export const checkContextWindow = ({ deployment }: Candidate, call: Call.Call): 
     : available
 }
 
-/** A step that did not answer: its attempt failed, or it was skipped. */
-export type FailedStep = { readonly step: Step } & (
+/**
+ * A step that did not answer: its attempt failed, or it was skipped. Of a deployment with several accounts it is the step of
+ * one of them; `retryAfter`: milliseconds until another that was skipped can be tried.
+ */
+export type FailedStep = { readonly step: Step; readonly retryAfter?: number | undefined } & (
   | { readonly _tag: "Failed"; readonly error: ProviderError }
   | { readonly _tag: "Skipped"; readonly reason: Skipped["reason"] }
 )

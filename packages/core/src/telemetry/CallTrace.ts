@@ -20,8 +20,7 @@ import type * as Embedding from "../model/Embedding.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import { snakeCase } from "../model/SnakeCase.ts"
 import { StreamedResponse } from "../model/StreamedResponse.ts"
-import type { SkipReason } from "../model/SkipReason.ts"
-import type { Attempt, AttemptType, Receipt } from "../receipt/Receipt.ts"
+import type { Attempt, AttemptType, Receipt, Skipped } from "../receipt/Receipt.ts"
 import * as GenAi from "./GenAi.ts"
 import * as MessageContent from "./MessageContent.ts"
 import { CaptureContent, PropagatedSpan } from "./Telemetry.ts"
@@ -165,9 +164,10 @@ export class CallTrace {
     this.#recording?.set("understudy.split.arm", arm)
   }
 
-  skipped(deployment: string, reason: SkipReason): void {
+  skipped({ account, deployment, reason }: Skipped): void {
     this.#event("understudy.skip", {
       "understudy.deployment": deployment,
+      ...(account === undefined ? undefined : { "understudy.account": account }),
       "understudy.skip.reason": snakeCase(reason._tag),
     })
   }
@@ -252,6 +252,7 @@ const attemptTrace = (
   if (origin.address !== undefined) set("server.address", origin.address)
   if (origin.port !== undefined) set("server.port", origin.port)
   set("understudy.deployment", candidate.name)
+  if (candidate.account !== undefined) set("understudy.account", candidate.account)
   set("understudy.attempt.number", number)
   set("understudy.attempt.type", type)
   GenAi.setRequest(set, request, call.streaming)

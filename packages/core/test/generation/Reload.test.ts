@@ -68,7 +68,7 @@ class Providers {
 
 type Any = Router.Options<Record<string, Deployment.Deployment<NoCredential>>>
 
-const deploy = (provider: Layer.Layer<Provider, NoCredential>, options: Partial<Deployment.Options> = {}) =>
+const deploy = (provider: Deployment.Providers<NoCredential>, options: Partial<Deployment.Options> = {}) =>
   Deployment.make({ model: "m", provider, ...options })
 
 /** A running router and its reload, until the scope closes. */

@@ -102,14 +102,15 @@ const authProblems = (configuration: Configuration): Effect.Effect<ReadonlyArray
   })
 
 const describe = (outcome: LiveCheck.LiveCheck, configuration: Configuration): ReadonlyArray<ReadonlyArray<string>> => {
-  const { deployment } = outcome
-  if (outcome._tag === "Succeeded") return describeCheck(deployment, outcome)
+  const { deployment, key } = outcome
+  const name = key === undefined ? deployment : `${deployment}, ${key}`
+  if (outcome._tag === "Succeeded") return describeCheck(name, outcome)
   if (outcome._tag === "NotTested") return [[deployment, "not tested: its model is a wildcard"]]
   const { message, reason, status } = outcome
   const title = [reason?._tag, status === undefined ? undefined : `(${status})`].filter((part) => part !== undefined)
   return [
-    [deployment, title.length === 0 ? message : `${title.join(" ")}: ${message}`],
-    ...(reason === undefined ? [] : [["", suggestedFix(deployment, configuration, { reason, status, message })]]),
+    [name, title.length === 0 ? message : `${title.join(" ")}: ${message}`],
+    ...(reason === undefined ? [] : [["", suggestedFix(deployment, configuration, { reason, status, message, key })]]),
   ]
 }
 

@@ -9,6 +9,7 @@ import * as Router from "@understudy/core/Router"
 import type { Settings } from "@understudy/providers/Config"
 import { withPrices } from "@understudy/providers/Config"
 import { isLocal } from "@understudy/providers/internal/config/Address"
+import { accounts } from "@understudy/providers/internal/config/Deployments"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -114,7 +115,7 @@ const offlineRouter = ({ defaults, deployments, routes }: Settings) =>
     deployments: Object.fromEntries(
       Object.entries(deployments).map(([name, options]) => [
         name,
-        { ...options, provider: unusedProvider(isLocal(options)) },
+        { ...options, provider: accounts(options).map(() => unusedProvider(isLocal(options))) },
       ]),
     ),
     routes,

@@ -13,7 +13,8 @@ import { section } from "./Table.ts"
 /** The worst cases as a table, then the warnings. The settings have the vendors' prices: see `Config.withPrices`. */
 export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {
   const local = Object.keys(deployments).filter((name) => Address.isLocal(deployments[name]!))
-  const report = Lint.lint(routes, deployments, defaults, new Set(local))
+  const accounts = Object.entries(deployments).map(([name, { apiKeys }]) => [name, apiKeys?.length ?? 1] as const)
+  const report = Lint.lint(routes, deployments, defaults, { local: new Set(local), accounts: new Map(accounts) })
   // Routes of a decoded configuration are consistent.
   if (Result.isFailure(report)) return []
   const { warnings, worstCases } = report.success

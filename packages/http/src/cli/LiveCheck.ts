@@ -7,14 +7,19 @@ import type { Reason } from "@understudy/core/ProviderError"
 import * as Router from "@understudy/core/Router"
 import { hasWildcard } from "@understudy/core/internal/route/Wildcard"
 import * as Config from "@understudy/providers/Config"
+import { accounts } from "@understudy/providers/internal/config/Deployments"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Record from "effect/Record"
 import type { Configuration } from "../Config.ts"
 
-/** The result for a deployment. A failure has no `reason` if the provider could not start. */
-export type LiveCheck = { readonly deployment: string } & (
+/**
+ * The result for a deployment, or for one of its `apiKeys`, whose path below the deployment is `key`. A failure has no
+ * `reason` if the provider could not start.
+ */
+export type LiveCheck = { readonly deployment: string; readonly key?: string | undefined } & (
   | Succeeded
   /** Its model is a wildcard. */
   | { readonly _tag: "NotTested" }
@@ -31,12 +36,20 @@ export interface Failed {
   readonly message: string
 }
 
-/** Calls every deployment once, all concurrently. */
+/** Calls every deployment once with each of its keys, all concurrently. */
 export const deployments = (settings: Config.Settings): Effect.Effect<ReadonlyArray<LiveCheck>> =>
   Effect.forEach(
-    Object.entries(settings.deployments),
-    ([deployment, { model }]) =>
-      hasWildcard(model) ? Effect.succeed({ _tag: "NotTested" as const, deployment }) : callOnce(deployment, settings),
+    Object.entries(settings.deployments).flatMap(([deployment, each]) =>
+      hasWildcard(each.model)
+        ? [Effect.succeed<LiveCheck>({ _tag: "NotTested", deployment })]
+        : accounts(each).map(({ path, settings: account }) =>
+            Effect.map(
+              callOnce(deployment, { ...settings, deployments: { [deployment]: account } }),
+              (result): LiveCheck => (each.apiKeys === undefined ? result : { ...result, key: path }),
+            ),
+          ),
+    ),
+    (check) => check,
     { concurrency: "unbounded" },
   )
 
@@ -57,7 +70,7 @@ const prompt = [Chat.user("Answer with one word: are you there?")]
 const callOnce = (name: string, settings: Config.Settings): Effect.Effect<LiveCheck> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const router = Context.get(yield* Layer.build(Router.layer(only(name, settings))), Router.Router)
+      const router = Context.get(yield* Layer.build(Router.layer(withoutRetries(settings))), Router.Router)
       const [took] = yield* Effect.timed(router.chat({ model: name, messages: prompt, sampling: { maxTokens: 16 } }))
       return { _tag: "Succeeded" as const, deployment: name, took }
     }),
@@ -73,14 +86,9 @@ const callOnce = (name: string, settings: Config.Settings): Effect.Effect<LiveCh
     }),
   )
 
-/** The options of a router with this deployment only, without retries. */
-const only = (name: string, { defaults, deployments }: Config.Settings) =>
+const withoutRetries = ({ defaults, deployments }: Config.Settings) =>
   Config.toOptions({
     defaults,
-    deployments: Object.fromEntries(
-      Object.entries(deployments)
-        .filter(([each]) => each === name)
-        .map(([each, settings]) => [each, { ...settings, retry: { times: 0 } }]),
-    ),
+    deployments: Record.map(deployments, (deployment) => ({ ...deployment, retry: { times: 0 } })),
     routes: {},
   })

@@ -13,6 +13,8 @@ export interface Failure {
   readonly reason: Reason
   readonly status?: number | undefined
   readonly message: string
+  /** Which of the deployment's `apiKeys` was used, as a path below the deployment. */
+  readonly key?: string | undefined
 }
 
 /** The likely fix, for the author of the configuration. */
@@ -24,9 +26,9 @@ export const suggestedFix = (name: string, settings: Settings, failure: Failure)
   const { reason } = failure
   switch (reason._tag) {
     case "Authentication":
-      return `check ${credentials(name, settings)}`
+      return `check ${credentials(name, settings, failure.key)}`
     case "Permission":
-      return `this account has no access to ${deployment.model}${where(deployment)}: request access, or check ${credentials(name, settings)}; ${vendor.models}`
+      return `this account has no access to ${deployment.model}${where(deployment)}: request access, or check ${credentials(name, settings, failure.key)}; ${vendor.models}`
     case "ModelNotFound":
       return (
         Address.correction(deployment, path, failure) ??
@@ -67,11 +69,11 @@ export const suggestedFix = (name: string, settings: Settings, failure: Failure)
 type Deployment = Settings["deployments"][string]
 
 /** Where the credentials in use come from: environment variables, else configuration keys, else the default variables. */
-const credentials = (name: string, { deployments, variables }: Settings): string => {
+const credentials = (name: string, { deployments, variables }: Settings, apiKey: string | undefined): string => {
   const deployment = deployments[name]
   if (deployment === undefined) return "its credentials"
   const known = vendors[deployment.provider].credentials
-  const given = known.keys.filter((key) => Object.hasOwn(deployment.keys, key))
+  const given = apiKey === undefined ? known.keys.filter((key) => Object.hasOwn(deployment.keys, key)) : [apiKey]
   if (given.length === 0 && Address.configured(deployment)?.key === "baseUrl") {
     return `${keyPath(keyPath("deployments", name), "apiKey")}: this server requires a key, and no other key is sent to a baseUrl`
   }
@@ -82,7 +84,7 @@ const credentials = (name: string, { deployments, variables }: Settings): string
   }
   return given
     .map((key) => {
-      const path = keyPath(keyPath("deployments", name), key)
+      const path = `${keyPath("deployments", name)}.${key}`
       const names = variables.get(path) ?? []
       return names.length === 0 ? path : `${names.join(", ")}, which is ${path}`
     })

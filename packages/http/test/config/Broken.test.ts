@@ -36,7 +36,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.negative.accept.length.min: expected a whole number, 0 or more, found -1",
     'routes.schema.accept.schema: expected request, or a JSON Schema such as { type: object, required: [answer] }, found "json"',
     'routes.refusal.accept.refusal: expected false, or a mapping such as { startsWith: ["I cannot"] }, found true',
-    'routes.beginnings.accept.refusal.startsWith: expected a list of beginnings such as ["I cannot"], found a list',
+    'routes.beginnings.accept.refusal.startsWith: expected a list of beginnings such as ["I cannot"], found an empty list',
     "routes.misspelt.accept.lenght: unknown key `lenght`: did you mean `length`? Known keys: schema, length, refusal.",
   ],
   addresses: [
@@ -80,14 +80,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.demo.proxy: unknown key `proxy`: a key of openai, anthropic and others, not of simulated. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",
   ],
   "keep-alives": [
-    "deployments.gpt-4o.sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.sse.keepAlive: is missing: set the interval between keep-alives, such as 15s",
     "routes.quick.fallback[0].sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.quick.sse.comment: unknown key `comment`. Known keys: keepAlive.",
     'routes.quick.sse.keepAlive: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
   ],
   caches: [
-    "deployments.gpt-4o.cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.cache.ttl: is missing: set how long responses are cached, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
     "routes.quick.fallback[0].cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
@@ -141,7 +141,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.canary.split[2].use: names "locale", which is neither a deployment nor a route: did you mean "local"? There is "gpt-4o", "local", "picky", "both", "empty", "quick", "hasty", "open", "long", "errors", "canary".',
   ],
   "key-of-another-vendor": [
-    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, baseUrl, headers, local, proxy.",
+    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, headers, local, proxy.",
     "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
   ],
   ledger: [
@@ -168,8 +168,18 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, limits.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupportedParams.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, maxRetryAfter, budget.",
-    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
+  ],
+  "key-pools": [
+    'deployments.unset.apiKeys[1]: the environment variable SECOND_KEY is not set: set it, add it to .env, or write "${SECOND_KEY:-default}"',
+    'deployments.empty.apiKeys: expected a list of at least one secret text, such as ["${API_KEY_1}", "${API_KEY_2}"], found an empty list',
+    'deployments.one.apiKeys: expected a list of at least one secret text, such as ["${API_KEY_1}", "${API_KEY_2}"], found the value of "${OPENAI_API_KEY}"',
+    "deployments.both.apiKeys: apiKey is set too: move it into the list, and remove apiKey",
+    "deployments.twice.apiKeys[2]: is the same key as deployments.twice.apiKeys[0]: list each key once",
+    'deployments.blank.apiKeys[1]: expected a secret text, such as "${API_KEY}", found an empty text',
+    'deployments.blank.apiKeys[2]: expected a secret text, such as "${API_KEY}", found a number: put it in quotes',
+    "deployments.elsewhere.apiKeys: unknown key `apiKeys`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
   ],
   "misspelt-sections": [
     `default: unknown key \`default\`: did you mean \`defaults\`? Known keys: ${sections}.`,
@@ -229,7 +239,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.single.fallback: expected a list of at least one name or route, found "gpt-4o"',
   ],
   shadows: [
-    "deployments.gpt-4o.shadow: unknown key `shadow`: it copies whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.shadow: unknown key `shadow`: it copies whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.shadow.concurency: unknown key `concurency`: did you mean `concurrency`? Known keys: to, share, concurrency, timeout.",
     "routes.assistant.shadow.to: is missing: name the route or the deployment that gets the shadow calls",
     "routes.assistant.shadow.share: expected a share above 0 and up to 1, found 10",
@@ -281,7 +291,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   streams: [
     "defaults.stream.buffers: unknown key `buffers`: did you mean `buffer`? Known keys: protect, buffer.",
     'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
-    "deployments.gpt-4o.stream: unknown key `stream`: set it on a route or under `defaults`. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.stream: unknown key `stream`: set it on a route or under `defaults`. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.stream.buffer: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [

@@ -95,7 +95,13 @@ describe("docs/configuration.md", () => {
     assertNames("### `stream`", keysOf(Policies.Stream.ast))
     const policies = Object.keys(Policies.Defaults.fields).filter((name) => name in Deployments.Common.fields)
     const own = keysOf(Deployments.Common.ast).filter((key) => !policies.includes(key.split(".")[0] ?? ""))
-    assertNames("## `deployments`", ["provider", ...own, ...policies, ...vendorNames])
+    assertNames("## `deployments`", [
+      "provider",
+      ...own,
+      ...keysOf(Deployments.Accounts.ast),
+      ...policies,
+      ...vendorNames,
+    ])
     for (const name of vendorNames) {
       const { credentials, keys } = vendors[name]
       assertNames(keys === compatibleKeys ? alike : `### \`${name}\``, [...keysOf(keys.ast), ...credentials.variables])

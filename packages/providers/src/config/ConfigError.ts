@@ -43,7 +43,7 @@ export const describeValue = (value: unknown): string => {
       ? `the value of ${JSON.stringify(value)}`
       : JSON.stringify(shortened(shownAddress(value)))
   }
-  if (Array.isArray(value)) return "a list"
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
   if (!Predicate.isObject(value)) return String(value)
   const [only, ...others] = Object.entries(value)
   if (only === undefined || others.length > 0 || only[1] !== null) return "a mapping"

@@ -5,9 +5,10 @@ import * as Deployment from "@understudy/core/Deployment"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import type * as Config from "effect/Config"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { DeploymentContext, KeysOf, VendorName } from "../Catalog.ts"
+import type { DeploymentContext, KeysOf, ProviderLayer, VendorName } from "../Catalog.ts"
 import { byName, isVendor, vendorNames } from "../Catalog.ts"
 import type { ProviderStartError } from "../ProviderStartError.ts"
 import type { Hint, Location } from "./SchemaErrors.ts"
@@ -16,7 +17,7 @@ import * as Policies from "./Policies.ts"
 import type { Problem } from "./ConfigError.ts"
 import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
 import { Faults } from "./Faults.ts"
-import { amount, count, flag, text } from "./Fields.ts"
+import { amount, count, flag, secrets, text } from "./Fields.ts"
 
 const optional = Schema.optionalKey
 
@@ -91,11 +92,27 @@ export const Common = Schema.Struct({
   faults: optional(Faults),
 })
 
-/** A decoded deployment: its vendor, the vendor's keys, and the common options. */
+/** The keys of every deployment whose vendor has an `apiKey`: several in its place, one for each account. */
+export const Accounts = Schema.Struct({ apiKeys: optional(secrets) })
+
+/** A decoded deployment: its vendor, the vendor's keys, its API keys if it has several, and the common options. */
 export interface Settings<Name extends VendorName = VendorName> extends Deployment.Options {
   readonly provider: Name
   readonly keys: KeysOf<Name>
+  readonly apiKeys?: ReadonlyArray<Redacted.Redacted> | undefined
 }
+
+/** The deployment with each of its accounts alone, in their order, and the path of the account's key below it. */
+export const accounts = <Name extends VendorName>({
+  apiKeys,
+  ...deployment
+}: Settings<Name>): ReadonlyArray<{ readonly settings: Settings<Name>; readonly path: string }> =>
+  apiKeys === undefined
+    ? [{ settings: deployment, path: "apiKey" }]
+    : apiKeys.map((apiKey, index) => ({
+        settings: { ...deployment, keys: { ...deployment.keys, apiKey } },
+        path: `apiKeys[${index}]`,
+      }))
 
 type Failure = ReadonlyArray<Problem>
 
@@ -121,15 +138,43 @@ const readAs = <Name extends VendorName>(
   place: Location,
 ): Result.Result<Settings<Name>, Failure> => {
   const vendor = byName[provider]
-  const known = ["provider", ...Object.keys(Common.fields), ...Object.keys(vendor.keys.fields)]
+  const ofVendor = Object.keys(vendor.keys.fields).flatMap((key) => (key === "apiKey" ? [key, "apiKeys"] : [key]))
+  const known = ["provider", ...Object.keys(Common.fields), ...ofVendor]
   const unknownKeys = Object.keys(input)
     .filter((key) => !known.includes(key))
     .map((key) => unknownKey(place.path, key, known, elsewhere(provider)(key)))
   const common = decode(Common, only(input, Common.fields), place, Policies.wrongPlaceHint)
   const keys = decode(vendor.keys, only(input, vendor.keys.fields), place)
-  return Result.isSuccess(common) && Result.isSuccess(keys) && unknownKeys.length === 0
-    ? Result.succeed({ ...common.success, provider, keys: keys.success })
-    : Result.fail([...unknownKeys, ...failures(common), ...failures(keys)])
+  const accounts = Result.flatMap(
+    decode(Accounts, hasApiKey(provider) ? only(input, Accounts.fields) : {}, place),
+    (accounts) => distinct(accounts, input, place),
+  )
+  return Result.isSuccess(common) && Result.isSuccess(keys) && Result.isSuccess(accounts) && unknownKeys.length === 0
+    ? Result.succeed({ ...common.success, ...accounts.success, provider, keys: keys.success })
+    : Result.fail([...unknownKeys, ...failures(common), ...failures(keys), ...failures(accounts)])
+}
+
+const hasApiKey = (provider: VendorName): boolean => Object.hasOwn(byName[provider].keys.fields, "apiKey")
+
+/** A second list of keys, or the same key twice, is a mistake: its limits would count twice. */
+const distinct = <A extends { readonly apiKeys?: ReadonlyArray<Redacted.Redacted> }>(
+  accounts: A,
+  input: Readonly<Record<string, unknown>>,
+  place: Location,
+): Result.Result<A, Failure> => {
+  const { apiKeys = [] } = accounts
+  const { path } = within(place, "apiKeys")
+  const values = apiKeys.map(Redacted.value)
+  const problems = values.flatMap((value, index) => {
+    const first = values.indexOf(value)
+    return first === index
+      ? []
+      : [{ path: `${path}[${index}]`, message: `is the same key as ${path}[${first}]: list each key once` }]
+  })
+  if (apiKeys.length > 0 && "apiKey" in input) {
+    problems.push({ path, message: "apiKey is set too: move it into the list, and remove apiKey" })
+  }
+  return problems.length === 0 ? Result.succeed(accounts) : Result.fail(problems)
 }
 
 const only = (input: Readonly<Record<string, unknown>>, fields: Schema.Struct.Fields): Record<string, unknown> =>
@@ -143,36 +188,43 @@ const elsewhere =
     if (key === "accept") return "set it on a route"
     if (key === "stream") return "set it on a route or under `defaults`"
     if (key === "cache" || key === "sse" || key === "shadow") return Policies.wrongPlaceHint(key)
-    const owners = vendorNames.filter((name) => Object.hasOwn(byName[name].keys.fields, key))
+    const owners = vendorNames.filter((name) =>
+      key === "apiKeys" ? hasApiKey(name) : Object.hasOwn(byName[name].keys.fields, key),
+    )
     return owners.length === 0 ? undefined : `a key of ${some(owners)}, not of ${provider}`
   }
 
 const some = (owners: ReadonlyArray<string>): string =>
   owners.length <= 3 ? owners.join(" and ") : `${owners.slice(0, 2).join(", ")} and others`
 
-/** What a deployment's layer is made of: equal settings make equal providers. */
+/** What the layer of one account is made of: equal settings make equal providers. */
 export interface ProviderSettings<Name extends VendorName = VendorName> {
   readonly provider: Name
   readonly keys: KeysOf<Name>
   readonly context: DeploymentContext
 }
 
-/** `connectTimeout` is the default for `timeout.connect`. */
+/** Those of each account of a deployment. `connectTimeout` is the default for `timeout.connect`. */
 export const providerSettings = <Name extends VendorName>(
   name: string,
-  { keys, model, provider, timeout }: Settings<Name>,
-  connectTimeout: DeploymentContext["connectTimeout"],
-): ProviderSettings<Name> => ({
-  provider,
-  keys,
-  context: { name, model, connectTimeout: timeout?.connect ?? connectTimeout },
-})
-
-/** The deployment with its vendor's layer. */
-export const toDeployment = <Name extends VendorName>(
   settings: Settings<Name>,
-  { context, keys, provider }: ProviderSettings<Name>,
+  connectTimeout: DeploymentContext["connectTimeout"],
+): ReadonlyArray<ProviderSettings<Name>> =>
+  accounts(settings).map(({ settings: { keys, model, provider, timeout } }) => ({
+    provider,
+    keys,
+    context: { name, model, connectTimeout: timeout?.connect ?? connectTimeout },
+  }))
+
+/** The layer of one account. */
+export const layer = <Name extends VendorName>({ context, keys, provider }: ProviderSettings<Name>): ProviderLayer =>
+  byName[provider].layer(keys, context)
+
+/** The deployment with the layer of each of its accounts. */
+export const toDeployment = (
+  { apiKeys: _apiKeys, keys: _keys, provider: vendor, ...options }: Settings,
+  layers: ReadonlyArray<ProviderLayer>,
 ): Deployment.Deployment<ProviderStartError | Config.ConfigError> => {
-  const { keys: _keys, provider: vendor, ...options } = settings
-  return Deployment.make({ ...options, vendor, provider: byName[provider].layer(keys, context) })
+  const [only, ...others] = layers
+  return Deployment.make({ ...options, vendor, provider: only !== undefined && others.length === 0 ? only : layers })
 }

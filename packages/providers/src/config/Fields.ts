@@ -90,6 +90,13 @@ export const secret: Schema.Codec<Redacted.Redacted, string> = source({
   print: Redacted.value,
 })
 
+const secretsExpected = 'a list of at least one secret text, such as ["${API_KEY_1}", "${API_KEY_2}"]'
+
+/** Credentials, decoded to `Redacted`: at least one. */
+export const secrets: Schema.Codec<ReadonlyArray<Redacted.Redacted>, ReadonlyArray<string>> = Schema.Array(secret)
+  .annotate({ expected: secretsExpected, secret: true })
+  .check(Schema.isMinLength(1, { expected: secretsExpected }))
+
 /** The address of a proxy, decoded to `Redacted` because it may hold a password. */
 export const proxy: Schema.Codec<Redacted.Redacted, string> = source({
   from: Schema.String,

@@ -1,3 +1,4 @@
+import * as Deployment from "@understudy/core/Deployment"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chat from "@understudy/core/Chat"
 import * as Route from "@understudy/core/Route"
@@ -59,6 +60,38 @@ describe("Config.decode", () => {
     })
     assert.deepStrictEqual(settings.variables.get("deployments.gpt-4o.apiKey"), ["KEY"])
     assert.notInclude(JSON.stringify(settings), "sk-secret")
+  })
+
+  it("reads several API keys of a deployment, and makes a layer of each", () => {
+    const settings = decode({
+      deployments: { pool: { provider: "openai", model: "m", apiKeys: ["${KEY}", "sk-other"], headers: { a: "b" } } },
+    })
+    assert.deepStrictEqual(settings.deployments["pool"], {
+      provider: "openai",
+      model: "m",
+      apiKeys: [Redacted.make("sk-secret"), Redacted.make("sk-other")],
+      keys: { headers: { a: "b" } },
+    })
+    assert.deepStrictEqual(settings.variables.get("deployments.pool.apiKeys[0]"), ["KEY"])
+    assert.notMatch(JSON.stringify(settings), /sk-secret|sk-other/)
+    const { pool } = Config.toOptions(settings).deployments
+    assert.lengthOf(Deployment.layers(pool!.provider), 2)
+    assert.notProperty(pool, "apiKeys")
+  })
+
+  it("keeps the layer of each key whose settings stay, whatever its place", () => {
+    const of = (keys: object, options: object = {}) =>
+      decode({ deployments: { pool: { provider: "openai", model: "m", ...keys, ...options } } })
+    const layers = ({ deployments }: Config.Options) => Deployment.layers(deployments["pool"]!.provider)
+    const before = of({ apiKeys: ["sk-1", "sk-2"] })
+    const options = Config.toOptions(before)
+    const [one, two] = layers(options)
+    const after = (settings: Config.Settings) => layers(Config.toOptions(settings, { settings: before, options }))
+    const [moved, added, stayed] = after(of({ apiKeys: ["sk-2", "sk-3", "sk-1"] }))
+    assert.deepStrictEqual([moved === two, stayed === one], [true, true])
+    assert.isFalse(added === one || added === two)
+    assert.isTrue(after(of({ apiKey: "sk-2" }))[0] === two)
+    assert.isFalse(after(of({ apiKeys: ["sk-1", "sk-2"] }, { baseUrl: "http://127.0.0.1:1/v1" }))[0] === one)
   })
 
   it("reads every shape of a route as its combinators make it", () => {
