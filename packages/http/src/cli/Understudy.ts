@@ -14,6 +14,7 @@ import { demo } from "./demo/Demo.ts"
 import { draw } from "./Draw.ts"
 import { explain } from "./Explain.ts"
 import { importing } from "./Import.ts"
+import { simulate } from "./rehearsal/Simulate.ts"
 import { serve } from "./Serve.ts"
 import { version } from "../telemetry/Version.ts"
 import * as Signals from "./Signals.ts"
@@ -25,6 +26,7 @@ const understudy = Command.make("understudy").pipe(
     check,
     explain,
     draw,
+    simulate,
     importing,
     demo,
     keys,

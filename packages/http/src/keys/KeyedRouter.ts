@@ -11,8 +11,10 @@ import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -234,13 +236,14 @@ const optionsOf = (
   spending: options.spending,
 })
 
-/** Adds the state of the limits to the headers of the response, whatever its status. */
+/** Adds the state of the limits to the headers of the response, whatever its status. Without a request there is no response. */
 const addHeaders = ({ statuses }: Pick<KeyLimits.Lease, "statuses">): Effect.Effect<void> =>
-  Effect.map(Effect.context(), (context) =>
+  Effect.map(Effect.context(), (context) => {
+    if (Context.getOrUndefined(context, HttpServerRequest) === undefined) return
     HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
       Effect.succeed(HttpServerResponse.setHeaders(response, RateLimitHeaders.headers(statuses))),
-    ),
-  )
+    )
+  })
 
 const reject = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: RouterError) =>
   Effect.andThen(Metric.update(KeyMetrics.calls({ key: key.id, outcome }), 1), Effect.fail(error))

@@ -1,0 +1,166 @@
+/**
+ * `understudy simulate [CONFIG]`: what a configuration would do in a scenario, by the real engine under virtual time. Nothing is
+ * called, and nothing is spent.
+ */
+import type { Report, Scenario } from "@understudy/core/Rehearsal"
+import * as Rehearsal from "@understudy/core/Rehearsal"
+import { withPrices } from "@understudy/providers/Config"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Configuration } from "../../Config.ts"
+import * as DotEnv from "../../DotEnv.ts"
+import * as Rehearsed from "../../rehearsal/Rehearsed.ts"
+import * as ScenarioFile from "../../rehearsal/ScenarioFile.ts"
+import * as ConfigSource from "../ConfigSource.ts"
+import * as Progress from "./Progress.ts"
+import * as ReportText from "./ReportText.ts"
+
+/** An option that cannot be used. */
+export class InvalidOption extends Data.TaggedError("InvalidOption")<{ readonly message: string }> {}
+
+export const flags = {
+  rate: Flag.String("rate").pipe(
+    Flag.withDescription("Calls a second, such as 10/s or 600/m (default: that of the scenario, else 10/s)."),
+    Flag.optional,
+  ),
+  length: Flag.String("for").pipe(
+    Flag.withDescription("How long calls come, such as 1h or 24h (default: 1h)."),
+    Flag.withDefault("1h"),
+  ),
+  seed: Flag.Int("seed").pipe(
+    Flag.withDescription("A whole number that decides all that is left to chance (default: 1)."),
+    Flag.withDefault(1),
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print the report as JSON, with every minute (default: off)."),
+    Flag.withDefault(false),
+  ),
+}
+
+const file = Argument.String("config").pipe(
+  Argument.withDescription("The configuration file (default: understudy.yaml if it exists, else the simulation)."),
+  Argument.optional,
+)
+
+const against = Flag.File("against", { mustExist: false }).pipe(
+  Flag.withDescription("Another configuration file, for the same calls, beside it (default: none)."),
+  Flag.optional,
+)
+
+const scenario = Flag.String("scenario").pipe(
+  Flag.withDescription("The name of a scenario, or the YAML file of one (default: vendor-outage)."),
+  Flag.withDefault("vendor-outage"),
+)
+
+const list = Flag.Boolean("scenarios").pipe(
+  Flag.withDescription("List the scenarios that come with Understudy, one name a line (default: off)."),
+  Flag.withDefault(false),
+)
+
+export const simulate = Command.make(
+  "simulate",
+  { file, against, scenario, list, ...flags },
+  Effect.fnUntraced(function* ({ against, file, json, length, list, rate, scenario, seed }) {
+    if (list) return yield* Console.log(Rehearsal.scenarios.map(({ name }) => name).join("\n"))
+    const options: Rehearsed.Options = {
+      scenario: yield* scenarioOf(scenario),
+      for: yield* lengthOf(length),
+      rate: yield* rateOf(rate),
+      seed,
+    }
+    const configurations = [yield* load(Option.getOrUndefined(file))]
+    if (Option.isSome(against)) configurations.push(yield* load(against.value))
+    if (!json) yield* Console.log(headline(options))
+    const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
+      Effect.map(rehearse(configuration, name, options), (report) => ({ name, report })),
+    )
+    yield* Console.log(json ? JSON.stringify(toJson(options, reports)) : ["", ...ReportText.lines(reports)].join("\n"))
+  }),
+).pipe(
+  Command.withDescription(
+    "Rehearse a configuration in a scenario: the real engine, with providers that behave as the scenario says, under a virtual clock. Prints availability, latency, attempts, cost, who was rescued by whom, and the worst minutes. The same seed gives the same report. Exit codes: 0, or 1 if the configuration or the scenario is invalid.",
+  ),
+  Command.withShortDescription("Rehearse a configuration in a scenario"),
+  Command.withExamples([
+    {
+      command: "understudy simulate understudy.yaml --scenario vendor-outage --rate 10/s --for 24h",
+      description: "A day in which the first vendor is out for an hour.",
+    },
+    {
+      command: "understudy simulate new.yaml --against understudy.yaml --scenario monday.yaml",
+      description: "Two configurations in a scenario of your own.",
+    },
+    { command: "understudy simulate --scenarios", description: "The scenarios that come with Understudy." },
+  ]),
+)
+
+/** A configuration with its prices, and the name of its column. */
+export const load = Effect.fnUntraced(function* (given: string | undefined) {
+  const file = yield* ConfigSource.file(given)
+  const { configuration } = yield* Effect.provide(ConfigSource.load(file, false), DotEnv.layer(file))
+  return { name: file ?? "the simulation", configuration: yield* withPrices(configuration) }
+})
+
+/** Rehearses a configuration, with a progress bar on a terminal. */
+export const rehearse = (configuration: Configuration, name: string, options: Rehearsed.Options) => {
+  // Calls that fail have errors, whose stacks take longer than all else of the call.
+  Error.stackTraceLimit = 0
+  return Progress.showing(name, Duration.toMillis(Duration.fromInputUnsafe(options.for ?? "1 hour")), (onProgress) =>
+    Rehearsed.run(configuration, { ...options, onProgress }),
+  )
+}
+
+const scenarioOf = Effect.fnUntraced(function* (name: string) {
+  if (Rehearsal.scenarios.some((each) => each.name === name)) return name
+  if (/\.(ya?ml|json)$/.test(name)) return yield* ScenarioFile.load(name)
+  return yield* new InvalidOption({
+    message: `--scenario ${name}: there is no such scenario, and a file ends with .yaml. Use one of ${Rehearsal.scenarios.map(({ name }) => name).join(", ")}`,
+  })
+})
+
+const lengthOf = (text: string): Effect.Effect<Duration.Duration, InvalidOption> => {
+  const length = ScenarioFile.parseLength(text)
+  return length === undefined
+    ? Effect.fail(new InvalidOption({ message: `--for ${text}: expected a duration above 0, such as 1h or 24h` }))
+    : Effect.succeed(length)
+}
+
+const rateOf = (given: Option.Option<string>): Effect.Effect<number | undefined, InvalidOption> => {
+  if (Option.isNone(given)) return Effect.undefined
+  const rate = ScenarioFile.parseRate(given.value)
+  return rate === undefined
+    ? Effect.fail(
+        new InvalidOption({ message: `--rate ${given.value}: expected calls a second, such as 10/s, 600/m or 10` }),
+      )
+    : Effect.succeed(rate)
+}
+
+const headline = ({ for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options): string => {
+  const { description, name } = described(scenario)
+  return [
+    `${name}${description === "" ? "" : `: ${description}`}`,
+    `${Duration.format(Duration.fromInputUnsafe(length))}${rate === undefined ? "" : `, ${rate} calls a second`}, seed ${seed}`,
+  ].join("\n")
+}
+
+const described = (scenario: Scenario | string): Pick<Scenario, "name" | "description"> =>
+  typeof scenario === "string"
+    ? (Rehearsal.scenarios.find(({ name }) => name === scenario) ?? { name: scenario, description: "" })
+    : scenario
+
+const toJson = (
+  { for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options,
+  reports: ReadonlyArray<{ readonly name: string; readonly report: Report }>,
+) => ({
+  scenario: described(scenario).name,
+  seed,
+  seconds: Duration.toSeconds(Duration.fromInputUnsafe(length)),
+  rate,
+  reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
+})
