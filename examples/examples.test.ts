@@ -70,6 +70,19 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.include(printed, 'not reloaded: routes.guide[0]: names "sienna"')
   })
 
+  it("rehearsal", async () => {
+    const printed = await example("rehearsal")
+    const answered = [...printed.matchAll(/ ([\d.]+) % answered, (\d+) rescued/g)].map(([, share, rescued]) => [
+      Number(share) > 99,
+      Number(rescued) > 1000,
+    ])
+    assert.deepStrictEqual(answered, [
+      [false, false],
+      [true, true],
+      [true, true],
+    ])
+  })
+
   it("outage", async () => {
     const printed = await example("outage")
     assert.match(printed, /^primary: circuit_open, last failure: overloaded \(503\): /m)

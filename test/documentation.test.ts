@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Config from "@understudy/http/Config"
 import * as YamlText from "@understudy/http/internal/config/YamlText"
+import * as ScenarioFile from "@understudy/http/internal/rehearsal/ScenarioFile"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -35,8 +37,10 @@ describe("YAML in the documentation", () => {
   blocks
     // packages/http/test/docs looks after these two: one is all of the grammar, the other has foreign ones too.
     .filter(
-      ({ document, language }) =>
-        language === "yaml" && ![join("docs", "configuration.md"), join("docs", "migrating.md")].includes(document),
+      ({ document, language, text }) =>
+        language === "yaml" &&
+        !isScenario(text) &&
+        ![join("docs", "configuration.md"), join("docs", "migrating.md")].includes(document),
     )
     .forEach((block, index) => {
       it(title(block, index), () => {
@@ -51,6 +55,16 @@ describe("YAML in the documentation", () => {
         assert.deepStrictEqual(problems, [])
       })
     })
+})
+
+const isScenario = (text: string): boolean => text.startsWith("# A scenario\n")
+
+describe("scenarios in the documentation", () => {
+  for (const { document, text } of blocks.filter(({ text }) => isScenario(text))) {
+    it(document, () => {
+      assert.deepStrictEqual(Result.getFailure(ScenarioFile.parse(text, document)), Option.none())
+    })
+  }
 })
 
 /** A block may show one section alone: what it does not say is filled in. */

@@ -25,7 +25,7 @@ export interface RehearsedCall {
   /** Its place in the traffic. */
   readonly number: number
   readonly inputTokens: number
-  /** What its answer takes, whoever gives it. */
+  /** What its answer takes, at any deployment. */
   readonly outputTokens: number
   /** How many attempts it has made. */
   attempts: number

@@ -22,7 +22,8 @@ export interface Report {
   readonly cacheHits: number
   /** Answered calls whose first deployment failed or was not available. */
   readonly rescued: number
-  readonly rescues: ReadonlyArray<Rescue>
+  /** The most frequent first. */
+  readonly failovers: ReadonlyArray<FailoverCount>
   readonly deployments: ReadonlyArray<DeploymentReport>
   /** The ten minutes with the most failed calls, then with the slowest answers; worst first. */
   readonly worstMinutes: ReadonlyArray<Minute>
@@ -37,9 +38,9 @@ export interface Percentiles {
 }
 
 /** Calls that one deployment answered because another could not. */
-export interface Rescue {
+export interface FailoverCount {
   readonly from: string
-  readonly by: string
+  readonly to: string
   readonly calls: number
 }
 

@@ -50,7 +50,7 @@ export class Tally {
   readonly #minutes: Array<MinuteCounts> = []
   readonly #deployments = new Map<string, DeploymentCounts>()
   readonly #errors = new Map<Kind, number>()
-  readonly #rescues = new Map<string, Map<string, number>>()
+  readonly #failovers = new Map<string, Map<string, number>>()
   readonly #latencies = new Numbers()
   readonly #firstTokens = new Numbers()
   #until: number
@@ -124,9 +124,9 @@ export class Tally {
     const from = passed ?? attempts[0]?.deployment
     if (from === undefined || from === by) return
     this.#rescued++
-    let rescuers = this.#rescues.get(from)
-    if (rescuers === undefined) this.#rescues.set(from, (rescuers = new Map()))
-    increment(rescuers, by)
+    let targets = this.#failovers.get(from)
+    if (targets === undefined) this.#failovers.set(from, (targets = new Map()))
+    increment(targets, by)
   }
 
   #minuteOf(at: number): MinuteCounts {
@@ -173,8 +173,8 @@ export class Tally {
       cost: this.#cost,
       cacheHits: this.#cacheHits,
       rescued: this.#rescued,
-      rescues: [...this.#rescues]
-        .flatMap(([from, by]) => [...by].map(([by, calls]) => ({ from, by, calls })))
+      failovers: [...this.#failovers]
+        .flatMap(([from, targets]) => [...targets].map(([to, calls]) => ({ from, to, calls })))
         .toSorted((one, other) => other.calls - one.calls),
       deployments: deployments.map((deployment) => {
         const { answered, attempts, cost, failures, skipped } = this.#deployment(deployment)

@@ -38,7 +38,7 @@ const summary = (reports: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArray<str
   ]
 }
 
-const details = ({ deployments, rescues, worstMinutes }: Report, of: string): ReadonlyArray<string> => [
+const details = ({ deployments, failovers, worstMinutes }: Report, of: string): ReadonlyArray<string> => [
   ...Table.section(
     `deployments${of}`,
     [
@@ -55,8 +55,8 @@ const details = ({ deployments, rescues, worstMinutes }: Report, of: string): Re
     [1, 2, 3],
   ),
   ...Table.section(
-    `rescues${of}`,
-    rescues.slice(0, maxRescues).map(({ by, calls, from }) => [from, "by", by, number(calls)]),
+    `failovers${of}`,
+    failovers.slice(0, maxFailovers).map(({ calls, from, to }) => [from, "to", to, number(calls)]),
     [3],
   ),
   ...Table.section(
@@ -68,7 +68,7 @@ const details = ({ deployments, rescues, worstMinutes }: Report, of: string): Re
   ),
 ]
 
-const maxRescues = 10
+const maxFailovers = 10
 
 const minute = ({ at, attempts, calls, failed, latency, open }: Minute): ReadonlyArray<string> => [
   new Date(at).toISOString().slice(0, 16).replace("T", " "),

@@ -13,6 +13,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { relative } from "node:path"
 import type { Configuration } from "../../Config.ts"
 import * as DotEnv from "../../DotEnv.ts"
 import * as Rehearsed from "../../rehearsal/Rehearsed.ts"
@@ -104,7 +105,10 @@ export const simulate = Command.make(
 export const load = Effect.fnUntraced(function* (given: string | undefined) {
   const file = yield* ConfigSource.file(given)
   const { configuration } = yield* Effect.provide(ConfigSource.load(file, false), DotEnv.layer(file))
-  return { name: file ?? "the simulation", configuration: yield* withPrices(configuration) }
+  return {
+    name: file === undefined ? "the simulation" : relative(process.cwd(), file),
+    configuration: yield* withPrices(configuration),
+  }
 })
 
 /** Rehearses a configuration, with a progress bar on a terminal. */
