@@ -194,13 +194,17 @@ export class CallTrace {
     if (recording === undefined) return
     const error = exit && errorOf(exit)
     const { clock, set, span } = recording
-    const { attempts, cache, deployment, droppedParams, firstTokenMillis, outcome } = receipt
+    const { affinity, attempts, cache, deployment, droppedParams, firstTokenMillis, outcome } = receipt
     const answered = attempts.findLast((attempt) => attempt.deployment === deployment && attempt.outcome === "success")
     set("understudy.outcome", outcome)
     set("understudy.attempts", attempts.length)
     if (deployment !== undefined) set("understudy.deployment", deployment)
     if (answered !== undefined) set("gen_ai.response.model", answered.model)
     if (cache !== undefined) set("understudy.cache", cache)
+    if (affinity !== undefined) {
+      set("understudy.affinity.result", affinity.result)
+      if (affinity.reason !== undefined) set("understudy.affinity.reason", snakeCase(affinity.reason))
+    }
     if (droppedParams !== undefined) set("understudy.dropped_params", droppedParams)
     if (firstTokenMillis !== undefined) set("gen_ai.response.time_to_first_chunk", firstTokenMillis / 1000)
     const cost = costOf(attempts)

@@ -275,6 +275,27 @@ describe("CallTrace", () => {
     }),
   )
 
+  it.effect("says what became of the conversation of a call", () =>
+    Effect.gen(function* () {
+      const primary = Testing.script([Testing.reply("Hi"), Testing.fail({ _tag: "Overloaded" })])
+      const backup = Testing.script([Testing.reply("Hi")])
+      const route = Route.balance("ordered", ["primary", "backup"], { affinity: {} }).pipe(Route.retry({ times: 0 }))
+      const call = TestRouter.chat({ session: "s" })
+      const { spans } = yield* traced(Effect.andThen(call, call), TestRouter.layer({ primary, backup }, { route }))
+      const calls = spans.filter(({ name }) => name === "chat assistant")
+      assert.deepStrictEqual(
+        calls.map(({ attributes }) => [
+          attributes.get("understudy.affinity.result"),
+          attributes.get("understudy.affinity.reason"),
+        ]),
+        [
+          ["new", undefined],
+          ["moved", "overloaded"],
+        ],
+      )
+    }),
+  )
+
   it.effect("probes the deployment whose circuit is open, if no other was tried", () =>
     Effect.gen(function* () {
       const primary = Testing.script([Testing.fail({ _tag: "Authentication" }), Testing.reply("Hi")])

@@ -118,7 +118,12 @@ const node = (given: Node, deployment: (given: ExplainedDeployment) => object): 
     case "Deployment":
       return { type: "deployment", ...deployment(given) }
     case "Sequence":
-      return { type: "sequence", strategy: given.strategy, plans: given.plans.map((each) => node(each, deployment)) }
+      return {
+        type: "sequence",
+        strategy: given.strategy,
+        ...(given.affinity === undefined ? undefined : { affinity: given.affinity }),
+        plans: given.plans.map((each) => node(each, deployment)),
+      }
     case "Split": {
       const { _tag, plan, ...split } = given
       return { type: "split", ...split, plan: node(plan, deployment) }
