@@ -83,6 +83,14 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     ])
   })
 
+  it("record", async () => {
+    const printed = await example("record")
+    assert.match(printed, /^3 calls in \d+ bytes$/m)
+    assert.match(printed, /^guide for tour-office, \d+ tokens: initial lead Overloaded, fallback backup success$/m)
+    assert.match(printed, /^guide for tour-office, \d+ tokens: lead skipped \(CircuitOpen\), initial backup success$/m)
+    assert.include(printed, "the question is on the tape: false")
+  })
+
   it("outage", async () => {
     const printed = await example("outage")
     assert.match(printed, /^primary: circuit_open, last failure: overloaded \(503\): /m)

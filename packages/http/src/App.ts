@@ -25,6 +25,7 @@ import * as EventLoopStall from "./observe/EventLoopStall.ts"
 import * as KeyMetrics from "./observe/KeyMetrics.ts"
 import * as ProcessMetrics from "./observe/ProcessMetrics.ts"
 import * as UsageLog from "./observe/UsageLog.ts"
+import * as Recording from "./record/Recording.ts"
 import { InForce } from "./reload/InForce.ts"
 import * as Reload from "./reload/Reload.ts"
 import * as Server from "./Server.ts"
@@ -34,6 +35,7 @@ import type { Hello } from "./workers/Protocol.ts"
 import * as WorkerFile from "./workers/WorkerFile.ts"
 import * as StoreStatus from "./store/StoreStatus.ts"
 import * as Telemetry from "./telemetry/Settings.ts"
+import { version } from "./telemetry/Version.ts"
 
 /** How a configuration is served: address, authentication, and whether prompts and answers are logged. */
 export interface ServeOptions {
@@ -74,6 +76,10 @@ const gateway = (
   const store = database === undefined ? undefined : layerStore(database)
   const budgets = store === undefined ? undefined : layerBudgets(configuration, store)
   const admin = store === undefined || budgets === undefined ? undefined : layerAdmin(auth.keys, store, budgets)
+  const recording = Layer.provide(
+    Recording.layer({ configured: configuration.record, fileOf: (file) => ownFile(file, main), version }),
+    [engine, NodeServices.layer],
+  )
   const reload = Reload.layer({ inForce, keys: auth.keys, load, current: main?.current })
   // Metrics and logs are built before the server and closed after it, so that they receive the last call.
   return Server.layer({ ...server, auth, ...writeTimeout(configuration), admin, faultInjection }).pipe(
@@ -85,12 +91,13 @@ const gateway = (
       CallLog.layer,
       EventLoopStall.layer,
       layerUsageLog(configuration, main),
+      recording,
       layerLedger(configuration, inForce, store, main),
       budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),
     Layer.provide(layerRouter(engine, state, auth.keys, logContent, budgets)),
-    Layer.provideMerge(Layer.provide(reload, [engine, budgets ?? Layer.empty])),
+    Layer.provideMerge(Layer.provide(reload, [engine, recording, budgets ?? Layer.empty])),
     Layer.provide([layerTraces(telemetry), store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)]),
     Layer.provideMerge(Drain.layer),
     Layer.provide(main === undefined ? Layer.empty : Layer.succeed(MainProcess, main.connection)),

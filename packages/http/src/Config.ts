@@ -1,5 +1,5 @@
 /**
- * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `database`, `budgets`, `ledger`,
+ * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `record`, `database`, `budgets`, `ledger`,
  * `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
@@ -23,8 +23,10 @@ import { ServerSection, settings as serverSettings } from "./config/ServerSectio
 import type { StateSettings } from "./config/StateSection.ts"
 import { StateSection } from "./config/StateSection.ts"
 import type * as Ledger from "./ledger/Ledger.ts"
+import type * as Recording from "./record/Recording.ts"
 import type { UsageLogSettings } from "./observe/UsageLog.ts"
 import { TelemetrySection } from "./config/TelemetrySection.ts"
+import * as RecordSection from "./config/RecordSection.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import type { Database } from "./store/Store.ts"
 import * as YamlText from "./config/YamlText.ts"
@@ -35,6 +37,7 @@ export interface Configuration extends Config.Settings {
   readonly state: StateSettings
   readonly keys: ReadonlyArray<ConfiguredKey>
   readonly usageLog: UsageLogSettings | undefined
+  readonly record: Recording.Settings | undefined
   readonly database: Database | undefined
   readonly budgets: BudgetSettings
   /** Used only with a database. */
@@ -73,6 +76,7 @@ export const decode = (
         state: StateSection,
         keys: KeysSection(callable(document)),
         usageLog: UsageLogSection.UsageLogSection,
+        record: RecordSection.RecordSection,
         database: DatabaseSection,
         budgets: BudgetsSection.BudgetsSection,
         ledger: LedgerSection.LedgerSection,
@@ -83,7 +87,7 @@ export const decode = (
       environment,
     ),
     ({
-      sections: { budgets, database, faultInjection, keys, ledger, server, state, telemetry, usageLog },
+      sections: { budgets, database, faultInjection, keys, ledger, record, server, state, telemetry, usageLog },
       settings,
     }) => {
       const problems = [
@@ -92,6 +96,7 @@ export const decode = (
         // Conditions may name keys of the database, by their ids.
         ...(database === undefined ? unknownKeys(settings.routes, keys) : []),
         ...UsageLogSection.missingFile(usageLog),
+        ...RecordSection.missingFile(record),
         ...LedgerSection.missingDatabase(ledger, database),
       ]
       return problems.length > 0
@@ -102,6 +107,7 @@ export const decode = (
             state,
             keys,
             usageLog: UsageLogSection.settings(usageLog),
+            record: RecordSection.settings(record),
             database,
             budgets: BudgetsSection.settings(budgets, keys),
             ledger: LedgerSection.settings(ledger, database),

@@ -19,6 +19,7 @@ import * as BodyBudget from "./api/BodyBudget.ts"
 import * as NoDatabase from "./api/admin/NoDatabase.ts"
 import { IsKey } from "./api/GatewayKeys.ts"
 import * as Ops from "./api/Ops.ts"
+import * as RecordApi from "./api/Record.ts"
 import * as ReloadApi from "./api/Reload.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
@@ -83,6 +84,7 @@ export const layer = <E = never>(
       Ops.layer,
       ReloadApi.layer,
       FaultsApi.layer(faultInjection),
+      RecordApi.layer,
       SimulatedApi.layer,
       Dashboard.layer(auth),
       admin,

@@ -205,6 +205,7 @@ describe("canaries", () => {
               Object.entries(named).map(([name, given]) => [`*--${name}`, { model: `*--${name}`, ...given }]),
             ),
             usageLog: { file: join(folder, "usage.log") },
+            record: { file: join(folder, "calls.tape") },
           }),
           "understudy.yaml",
         )
@@ -266,7 +267,11 @@ describe("canaries", () => {
             ConfigProvider.layer(ConfigProvider.fromEnv({ env })),
           ]),
         )
-        said.push(["the log", log.join("\n")], ["the usage log", readFileSync(join(folder, "usage.log"), "utf8")])
+        said.push(
+          ["the log", log.join("\n")],
+          ["the usage log", readFileSync(join(folder, "usage.log"), "utf8")],
+          ["the tape", readFileSync(join(folder, "calls.tape"), "latin1")],
+        )
         assert.isAbove(log.length, said.length)
         // Each upstream was reached, and each place was played.
         for (const name of Object.keys(known).filter((name) => !cutOff.includes(name)))

@@ -16,6 +16,7 @@ import { explain } from "./Explain.ts"
 import { importing } from "./Import.ts"
 import { simulate } from "./rehearsal/Simulate.ts"
 import { serve } from "./Serve.ts"
+import { tape } from "./Tape.ts"
 import { version } from "../telemetry/Version.ts"
 import * as Signals from "./Signals.ts"
 
@@ -28,6 +29,7 @@ const understudy = Command.make("understudy").pipe(
     draw,
     simulate,
     importing,
+    tape,
     demo,
     keys,
     teams,

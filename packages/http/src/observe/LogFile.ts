@@ -23,7 +23,7 @@ export interface Settings {
 export class Lost extends Data.TaggedError("Lost")<{ readonly lines: number; readonly cause: string }> {}
 
 /** Only the user of the process may read who called, when and at what cost. */
-const ownerOnly = 0o600
+export const ownerOnly = 0o600
 
 /** Opens the file. Returns a function that appends lines, each with its newline; it must not run concurrently. */
 export const open = Effect.fnUntraced(function* (settings: Settings) {
@@ -40,7 +40,11 @@ export const open = Effect.fnUntraced(function* (settings: Settings) {
 })
 
 /** Restricts the file and its rotated files, which may exist from before, to their owner. */
-const restrictAccess = Effect.fnUntraced(function* (files: FileSystem.FileSystem, path: Path.Path, file: string) {
+export const restrictAccess = Effect.fnUntraced(function* (
+  files: FileSystem.FileSystem,
+  path: Path.Path,
+  file: string,
+) {
   const folder = path.dirname(file)
   const base = path.basename(file)
   for (const name of yield* Effect.orElseSucceed(files.readDirectory(folder), () => [])) {
@@ -102,15 +106,16 @@ const endsInPartialLine = ({ files, settings, size }: LogFile): Effect.Effect<bo
 const newline = 0x0a
 
 /** Renames `file` to `file.1`, `file.1` to `file.2` and so on. Removes the file instead if none is kept. */
-const rotate = Effect.fnUntraced(function* (log: LogFile) {
-  const { file, maxFiles } = log.settings
-  const rename = (from: string, to: string) => Effect.catchIf(log.files.rename(from, to), isMissing, () => Effect.void)
+export const rotate = Effect.fnUntraced(function* (
+  files: FileSystem.FileSystem,
+  { file, maxFiles }: Pick<Settings, "file" | "maxFiles">,
+) {
+  const rename = (from: string, to: string) => Effect.catchIf(files.rename(from, to), isMissing, () => Effect.void)
   for (let age = maxFiles; age > 1; age--) yield* rename(`${file}.${age - 1}`, `${file}.${age}`)
-  yield* maxFiles === 0 ? log.files.remove(file, { force: true }) : rename(file, `${file}.1`)
-  log.size = 0
+  yield* maxFiles === 0 ? files.remove(file, { force: true }) : rename(file, `${file}.1`)
 })
 
-const isMissing = ({ reason }: PlatformError): boolean => reason._tag === "NotFound"
+export const isMissing = ({ reason }: PlatformError): boolean => reason._tag === "NotFound"
 
 /** The progress of one append: lines known to be written, and the size of the file before the others. */
 interface Progress {
@@ -137,7 +142,8 @@ const writeLines = Effect.fnUntraced(function* (log: LogFile, lines: ReadonlyArr
       yield* log.write(text)
       progress.written += count
       progress.sizeBefore = Infinity
-      yield* rotate(log)
+      yield* rotate(log.files, log.settings)
+      log.size = 0
       progress.sizeBefore = log.size
       text = ""
       count = 0
@@ -170,7 +176,7 @@ const failure = (
   )
 
 /** The errno, if any, and the message. */
-const reason = ({ reason }: PlatformError): string => {
+export const reason = ({ reason }: PlatformError): string => {
   const code = Predicate.isObject(reason.cause) ? reason.cause["code"] : undefined
   return Predicate.isString(code) ? `${code} (${reason.message})` : reason.message
 }

@@ -4,7 +4,7 @@ import { credentialVariables } from "@understudy/providers/Config"
 import type { Configuration } from "../Config.ts"
 
 /** A part of the configuration that was added, removed or changed. */
-export type Difference = Change.Change<"deployment" | "route" | "defaults" | "key" | "budget">
+export type Difference = Change.Change<"deployment" | "route" | "defaults" | "key" | "budget" | "record">
 
 /**
  * The changes with the names of vendors' settings in place of `provider`, which stands for all of them, or with the
@@ -36,6 +36,14 @@ export const ofKeysAndBudgets = (before: Configuration, after: Configuration): R
   ...Change.ofRecords("budget", byId(before.budgets.budgets), byId(after.budgets.budgets)),
 ]
 
+/** The recording of calls, if it differs. */
+export const ofRecord = (before: Configuration, after: Configuration): ReadonlyArray<Difference> =>
+  Change.ofRecords(
+    "record",
+    before.record === undefined ? {} : { record: before.record },
+    after.record === undefined ? {} : { record: after.record },
+  )
+
 const byId = <A extends { readonly id: string }>(items: ReadonlyArray<A>): Readonly<Record<string, A>> =>
   Object.fromEntries(items.map((item) => [item.id, item]))
 
@@ -45,6 +53,7 @@ const reloaded: ReadonlySet<string> = new Set([
   "deployments",
   "routes",
   "keys",
+  "record",
   "variables",
   "notImported",
 ] satisfies ReadonlyArray<keyof Configuration>)

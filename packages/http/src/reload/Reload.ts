@@ -3,7 +3,7 @@
  * is put in force at once. One that is rejected changes nothing, and is reported: in the log, at `/ready`, in the metrics,
  * and to the caller of `POST /admin/reload`.
  *
- * In force are then: deployments, routes, defaults, virtual keys and budgets. What else the file has takes effect at a
+ * In force are then: deployments, routes, defaults, virtual keys, budgets and the recording of calls. What else the file has takes effect at a
  * restart; a reload names what of it has changed.
  */
 import * as Router from "@understudy/core/Router"
@@ -25,6 +25,7 @@ import type { Configuration } from "../Config.ts"
 import { InvalidConfiguration, line } from "../Config.ts"
 import type { ConfigFiles } from "../ConfigFiles.ts"
 import { MainProcess } from "../workers/MainProcess.ts"
+import { Recording } from "../record/Recording.ts"
 import type { Question } from "../workers/Protocol.ts"
 import type { Difference } from "./Differences.ts"
 import * as Differences from "./Differences.ts"
@@ -89,6 +90,7 @@ export const layer = ({ current, inForce, keys, load }: Options): Layer.Layer<Re
       const budgets = yield* Effect.serviceOption(ConfiguredBudgets)
       const context = yield* Effect.context<never>()
       const ownContext: (caller: Context.Context<never>) => Context.Context<never> = () => context
+      const recording = Option.getOrUndefined(yield* Effect.serviceOption(Recording))
       const scope = yield* Effect.scope
       const oneAtATime = yield* Semaphore.make(1)
       const main = Option.getOrUndefined(yield* Effect.serviceOption(MainProcess))
@@ -123,12 +125,14 @@ export const layer = ({ current, inForce, keys, load }: Options): Layer.Layer<Re
         variables = values
         const hasKeysOfFile = keys.replaceConfigured(loaded.keys)
         if (Option.isSome(budgets)) yield* budgets.value.replace(configuration.budgets.budgets)
+        yield* recording?.configure(configuration.record) ?? Effect.void
         // Workers that start from now on serve the same.
         main?.tell("configured", loaded.files)
         return {
           changes: [
             ...Differences.named(changes, before, configuration, changed),
             ...Differences.ofKeysAndBudgets(before, configuration),
+            ...Differences.ofRecord(before, configuration),
           ],
           restart: [...Differences.untilRestart(started, configuration), ...(hasKeysOfFile ? [] : ["keys"])],
           notImported: configuration.notImported,
@@ -234,7 +238,7 @@ const logged = (
     const count = changes.length === 1 ? "1 change" : `${changes.length} changes`
     yield* Effect.logInfo(`The configuration is reloaded (${trigger}): ${changes.length === 0 ? "no change" : count}`)
     for (const { change, fields, kind, name } of changes) {
-      const what = kind === "defaults" ? kind : `${kind} ${name}`
+      const what = kind === name ? kind : `${kind} ${name}`
       yield* Effect.logInfo(`${what} ${change}${fields.length === 0 ? "" : `: ${fields.join(", ")}`}`)
     }
     for (const problem of notImported) yield* Effect.logWarning(line(problem).trim())

@@ -120,7 +120,7 @@ export interface Question {
 /**
  * What a worker is asked: its metrics; the states of its deployments; its overview; its latest calls; to end a session of the
  * page; to break a simulated deployment; to read what has changed in the database; to reload the configuration; to switch faults on
- * and off.
+ * and off; to record calls.
  */
 export type Topic =
   | "calls"
@@ -129,6 +129,7 @@ export type Topic =
   | "metrics"
   | "overview"
   | "providers"
+  | "record"
   | "reload"
   | "sign-out"
   | "simulated"

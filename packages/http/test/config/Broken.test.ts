@@ -16,6 +16,7 @@ const sections = [
   "state",
   "keys",
   "usageLog",
+  "record",
   "database",
   "budgets",
   "ledger",

@@ -29,6 +29,7 @@ import * as LedgerSection from "../../src/config/LedgerSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
 import { TelemetrySection } from "../../src/config/TelemetrySection.ts"
+import * as RecordSection from "../../src/config/RecordSection.ts"
 import * as UsageLogSection from "../../src/config/UsageLogSection.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
 
@@ -84,6 +85,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `keys`", keysOf(KeysSection([]).ast))
     assertNames("## `state`", keysOf(StateSection.StateSection.ast))
     assertNames("## `usageLog`", keysOf(UsageLogSection.UsageLogSection.ast))
+    assertNames("## `record`", keysOf(RecordSection.RecordSection.ast))
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("## `budgets`", keysOf(BudgetsSection.BudgetsSection.ast))
@@ -127,6 +129,14 @@ describe("docs/configuration.md", () => {
     assert.deepStrictEqual(millis(defaults.timeout), millis(Timeout.defaults))
     assert.deepStrictEqual(millis(defaults.circuit), millis(CircuitPolicy.defaults))
     assert.deepStrictEqual(defaults.stream, StreamPolicy.defaults)
+  })
+
+  it("states the defaults of the recording of calls", () => {
+    const spelt = blocks.find((yaml) => yaml.startsWith("record:")) ?? ""
+    assert.deepStrictEqual(Result.getOrThrow(decode(spelt)).record, {
+      ...RecordSection.defaults,
+      file: "tapes/calls.tape",
+    })
   })
 
   it("states the defaults of the usage log", () => {

@@ -83,6 +83,7 @@ describe("untilRestart", () => {
       database: "sqlite:./x.db",
       budgets: { list: [{ id: "whole", all: true, amount: 5, window: "month" }], lease: 0.5 },
       usageLog: { file: "./usage.jsonl" },
+      record: { file: "./calls.tape" },
       state: { redis: "redis://localhost" },
     })
     assert.deepStrictEqual(Differences.untilRestart(started, now).toSorted(), [

@@ -327,6 +327,7 @@ class CallReader {
       status: fields.optional(),
       retryAfter: fields.optional(),
       firstTokenMillis: fields.optional(),
+      account: fields.optional(),
       usage: (flags & Format.attemptFlags.usage) === 0 ? undefined : this.#usage(),
       estimated: (flags & Format.attemptFlags.estimated) === 0 ? undefined : true,
       cost: (flags & Format.attemptFlags.cost) === 0 ? undefined : fields.number() / Format.nanodollars,

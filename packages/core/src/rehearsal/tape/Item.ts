@@ -83,6 +83,8 @@ export interface Attempt {
   /** The provider's Retry-After. */
   readonly retryAfter: number | undefined
   readonly firstTokenMillis: number | undefined
+  /** The place of the account among those of the deployment, from 1, if it has several. */
+  readonly account: number | undefined
   readonly usage: Chat.Usage | undefined
   readonly estimated: true | undefined
   /** US dollars. */

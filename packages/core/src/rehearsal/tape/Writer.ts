@@ -72,11 +72,14 @@ export class Writer {
     return bytes
   }
 
-  /** Has the next call begin another segment: in another file, or after bytes, with so many calls, that could not be appended. */
+  /**
+   * Has the next call begin another segment: in another file, or after bytes that could not be appended. `lost`: the calls that no
+   * segment on the tape has as lost.
+   */
   restart(lost = 0): void {
     this.#endBlock()
     this.#hasSegment = false
-    this.#lost += lost
+    this.#lost = lost
   }
 
   #begin({ millis = 0, startedAt }: Receipt): void {
@@ -196,7 +199,7 @@ export class Writer {
   }
 
   #attempt(attempt: Attempt, callStart: number): void {
-    const { cost, deployment, estimated, firstTokenMillis, millis, model, outcome, reason } = attempt
+    const { account, cost, deployment, estimated, firstTokenMillis, millis, model, outcome, reason } = attempt
     const { retryAfter, startedAt, status, type, usage } = attempt
     const flags = Format.attemptFlags
     const fields = this.#fields
@@ -215,6 +218,7 @@ export class Writer {
     fields.optional(status)
     fields.optional(retryAfter)
     fields.optional(firstTokenMillis)
+    fields.optional(account)
     if (usage !== undefined) {
       fields.number(whole(usage.inputTokens))
       fields.number(whole(usage.outputTokens))

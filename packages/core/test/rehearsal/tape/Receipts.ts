@@ -47,6 +47,7 @@ const AnyAttempt = Schema.Struct({
   status: Schema.UndefinedOr(between(100, 599)),
   retryAfter: Schema.UndefinedOr(millis),
   firstTokenMillis: Schema.UndefinedOr(millis),
+  account: Schema.UndefinedOr(between(1, 20)),
   usage: Schema.UndefinedOr(AnyUsage),
   estimated: Schema.UndefinedOr(Schema.Literal(true)),
   nanos: Schema.UndefinedOr(tokens),
@@ -140,6 +141,7 @@ export const taped = (of: Receipt): Tape.Call => ({
     status: attempt.status,
     retryAfter: attempt.retryAfter,
     firstTokenMillis: attempt.firstTokenMillis,
+    account: attempt.account,
     usage: attempt.usage && {
       inputTokens: attempt.usage.inputTokens,
       outputTokens: attempt.usage.outputTokens,

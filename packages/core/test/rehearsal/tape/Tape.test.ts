@@ -76,6 +76,7 @@ const fields: typeof Receipts.AnyReceipt.Type = {
       status: 529,
       retryAfter: 2000,
       firstTokenMillis: undefined,
+      account: undefined,
       usage: undefined,
       estimated: undefined,
       nanos: undefined,
@@ -91,6 +92,7 @@ const fields: typeof Receipts.AnyReceipt.Type = {
       status: undefined,
       retryAfter: undefined,
       firstTokenMillis: 239,
+      account: 2,
       usage: {
         inputTokens: 1213,
         outputTokens: 310,
@@ -212,7 +214,7 @@ describe("Tape", () => {
     assert.strictEqual(writer.calls, 1)
     writer.take()
     writer.restart(3)
-    writer.restart(2)
+    writer.restart(5)
     const items = itemsOf(tapeOf([[plain]], writer))
     assert.deepInclude(items[0], { _tag: "Segment", lost: 5 })
   })
