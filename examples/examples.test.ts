@@ -99,6 +99,22 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^ {2}\+\d+ ms primary: failure in \d+ ms\n {2}\+\d+ ms backup: success in \d+ ms$/m)
   })
 
+  it("game-day", async () => {
+    const printed = await example("game-day")
+    assert.include(
+      printed,
+      [
+        "Before: answered by primary",
+        "primary: overloaded for a minute",
+        "During: answered by backup",
+        "During: answered by backup",
+        'understudy_injected_faults_total{deployment="primary",fault="overloaded"} 2',
+        "primary: no faults",
+        "After: answered by primary",
+      ].join("\n"),
+    )
+  })
+
   it("which-way", async () => {
     const printed = await example("which-way")
     assert.match(printed, /^door: quick: /m)

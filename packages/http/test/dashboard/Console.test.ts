@@ -105,6 +105,28 @@ describe.skipIf(!TestBrowser.installed)("the console in Chromium", { timeout: 18
     }),
   )
 
+  it.live("shows on every view which faults are injected, marks their attempts, and switches them off", () =>
+    Effect.gen(function* () {
+      const routes =
+        "drill: { fallback: [cheap], retry: { times: 0 }, faults: [{ name: down, share: 1, status: 400 }] }"
+      const { post, url } = yield* AdminGateway.make(undefined, { isOpen: true, routes })
+      const { page } = yield* open(url, "#calls")
+      const banner = page.locator("#injected")
+      yield* Effect.promise(() => banner.waitFor({ state: "hidden" }))
+      assert.strictEqual((yield* post("/admin/faults", { target: "drill", for: "10m" })).status, 200)
+      assert.strictEqual(yield* ask(url, "drill"), 400)
+      yield* Effect.promise(async () => {
+        await banner.getByText(/^drill down, until /).waitFor()
+        await page.locator("#calls-view summary").first().click()
+        await page.getByText(/^injected fault down: .*status 400/).waitFor()
+        await tab(page, "Routes").click()
+        await banner.getByRole("button", { name: "Switch off" }).click()
+        await banner.waitFor({ state: "hidden" })
+      })
+      assert.strictEqual(yield* ask(url, "drill"), 200)
+    }),
+  )
+
   it.live("opens a call into its attempts, with failures, skips, and what still runs", () =>
     Effect.gen(function* () {
       const { post, url } = yield* AdminGateway.make(undefined, { isOpen: true })

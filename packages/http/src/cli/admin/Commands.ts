@@ -1,5 +1,5 @@
 /**
- * `understudy reload`, `keys`, `teams`, `budgets`, `spend`, `calls`, `shadows` and `splits`: the administration of a running gateway. What they do is loaded
+ * `understudy reload`, `faults`, `keys`, `teams`, `budgets`, `spend`, `calls`, `shadows` and `splits`: the administration of a running gateway. What they do is loaded
  * when they are run.
  */
 import * as Argument from "effect/cli/Argument"
@@ -436,4 +436,47 @@ export const reload = Command.make(
     "Reload the configuration of a running gateway",
     " Prints what changed, or every problem of the configuration, which then changes nothing.",
   ),
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Faults
+// ---------------------------------------------------------------------------------------------------------------------
+
+const faultsModule = () => import("./Faults.ts")
+
+const faultTarget = argument("target", "A deployment or a route with faults.")
+
+export const faults = Command.make("faults").pipe(
+  Command.withDescription(
+    "Inject the configured faults of a running gateway for a bounded time. Needs its operator key, or the key of an admin, in UNDERSTUDY_API_KEY.",
+  ),
+  Command.withShortDescription("Inject faults on a game day"),
+  Command.withSubcommands([
+    Command.make(
+      "list",
+      common,
+      run(() => faultsModule().then(({ list }) => list)),
+    ).pipe(described("List the configured faults, and which are on")),
+    Command.make(
+      "on",
+      {
+        target: faultTarget,
+        for: Flag.String("for").pipe(Flag.withDescription("How long, such as 10m.")),
+        fault: texts("fault", "The name of a fault (default: all of the target)"),
+        ...common,
+      },
+      run(() => faultsModule().then(({ on }) => on)),
+    ).pipe(described("Switch faults on")),
+    Command.make(
+      "off",
+      { target: Argument.map(Argument.optional(faultTarget), Option.getOrUndefined), ...common },
+      run(() => faultsModule().then(({ off }) => off)),
+    ).pipe(described("Switch faults off", " Without a target, all of them.")),
+  ]),
+  Command.withExamples([
+    {
+      command: "understudy faults on gpt-4o --for 10m",
+      description: "Inject all faults of a deployment for ten minutes.",
+    },
+  ]),
 )

@@ -157,7 +157,8 @@ const drawSpark = (place, call) => {
 const stepText = (step) => {
   if (step.type === "skip") return `skipped: ${step.text}`
   if (step.type === "cache_hit") return "cached response"
-  const hedge = step.hedge ? "hedge, " : ""
+  const injected = step.injected === null ? "" : `injected fault ${step.injected}: `
+  const hedge = `${step.hedge ? "hedge, " : ""}${injected}`
   switch (step.outcome) {
     case "running":
       return `${hedge}running`

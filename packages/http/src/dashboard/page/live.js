@@ -1,7 +1,7 @@
 /* What the gateway does, from `GET /api/overview`: read every two seconds, kept for half an hour, and drawn by the views. */
 
 /** What is known. `isShown`: whether the key that is signed in may see it. */
-const live = { isShown: false, at: undefined, routes: new Map(), deployments: new Map(), changes: [] }
+const live = { isShown: false, at: undefined, routes: new Map(), deployments: new Map(), changes: [], faults: [] }
 
 /** Functions that draw what is known, each called when there is something new. */
 const liveDrawers = []
@@ -29,6 +29,7 @@ const takeOverview = (answer) => {
   const seen = new Set(live.changes.map(({ at, deployment, state }) => `${at} ${deployment} ${state}`))
   const fresh = answer.changes.filter(({ at, deployment, state }) => !seen.has(`${at} ${deployment} ${state}`))
   live.changes = [...live.changes, ...fresh].filter(({ at }) => at >= oldest)
+  live.faults = answer.faults.filter(({ active }) => active !== null)
   live.at = answer.at
   live.bucket = answer.bucket_ms
   live.gateway = answer.gateway
@@ -40,6 +41,24 @@ const takeOverview = (answer) => {
 const drawLive = () => {
   for (const drawLiveView of liveDrawers) drawLiveView()
 }
+
+/** Says which faults are injected, and until when. */
+liveDrawers.push(() => {
+  $("injected").hidden = live.faults.length === 0
+  keyed(
+    $("injected-faults"),
+    live.faults,
+    ({ active, target }) => `${target} ${active.faults} ${active.until}`,
+    ({ active, target }) =>
+      h("li", {}, h("b", {}, target), ` ${active.faults.join(", ")}, until ${clockTime(Date.parse(active.until))}`),
+    () => {},
+  )
+  $("injected-off").hidden = live.mayChange !== true
+})
+$("injected-off").addEventListener("click", async () => {
+  await fetch("admin/faults", { method: "DELETE" }).catch(() => undefined)
+  await readLiveOften()
+})
 
 /** The gateway's time now, in milliseconds. */
 const gatewayNow = () => live.at + (performance.now() - live.readAt)
