@@ -225,6 +225,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.strictEqual(printed.match(/^Provider: /gm)?.length, 3)
   })
 
+  it("key-pool", async () => {
+    const printed = await example("key-pool")
+    assert.match(printed, /^call 2: key 2 Authentication, then key 3 answered$/m)
+    assert.match(printed, /^call 4: key 1 RateLimited, then key 3 answered$/m)
+    assert.match(printed, /^key 1: cooling down\nkey 2: not tried: rejected\nkey 3: available$/m)
+  })
+
   it("lambda-handler", async () => {
     const printed = await example("lambda-handler")
     assert.match(printed, /statusCode: 200/)

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
-import type { CircuitStatus } from "./admission/Status.ts"
+import type { AccountStatus, CircuitStatus } from "./admission/Status.ts"
 import { byKey, counter, gauge, histogram } from "./MetricSeries.ts"
 import type { Series } from "./MetricSeries.ts"
 import type { Kind } from "./model/ErrorKind.ts"
@@ -61,17 +61,25 @@ export const collect: Effect.Effect<void, never, Router> = Effect.gen(function* 
   const context = yield* Effect.context<never>()
   const status = yield* router.status
   for (const route of router.routes()) for (const series of initialOfRoute(route)) series.valueUnsafe(context)
-  for (const { circuit, cooldown, deployment, inFlight } of status) {
-    for (const series of initialOfDeployment(deployment)) series.valueUnsafe(context)
+  const present = new Map<string, Gauges>()
+  for (const { accounts = [], circuit, cooldown, deployment, inFlight } of status) {
+    for (const series of initialOfDeployment(deployment, accounts)) series.valueUnsafe(context)
     const gauges = ofDeployment(deployment)
+    present.set(deployment, gauges)
     gauges.circuit.updateUnsafe(circuitStates[circuit], context)
     gauges.cooldown.updateUnsafe(cooldown / 1000, context)
     gauges.inFlight.updateUnsafe(inFlight, context)
+    for (const { account, circuit, cooldown } of accounts) {
+      const gauges = ofAccount(deployment, account)
+      present.set(JSON.stringify([deployment, account]), gauges)
+      gauges.circuit.updateUnsafe(circuitStates[circuit], context)
+      gauges.cooldown.updateUnsafe(cooldown / 1000, context)
+    }
   }
   const faults = yield* router.faults.status
   for (const { active, target } of faults) ofFaults(target).end.updateUnsafe((active?.until ?? 0) / 1000, context)
-  removeGauges(router.faults, new Set(faults.map(({ target }) => target)), context, ofFaults)
-  removeGauges(router, new Set(status.map(({ deployment }) => deployment)), context, ofDeployment)
+  removeGauges(router.faults, new Map(faults.map(({ target }) => [target, ofFaults(target)])), context)
+  removeGauges(router, present, context)
   if (Option.isNone(budgets)) return
   const accounts = yield* budgets.value.status
   for (const { budget, reserved, spent } of accounts) {
@@ -81,22 +89,19 @@ export const collect: Effect.Effect<void, never, Router> = Effect.gen(function* 
     gauges.spent.updateUnsafe(spent, context)
     gauges.reserved.updateUnsafe(reserved, context)
   }
-  removeGauges(budgets.value, new Set(accounts.map(({ budget }) => budget.id)), context, ofBudget)
+  removeGauges(budgets.value, new Map(accounts.map(({ budget: { id } }) => [id, ofBudget(id)])), context)
 })
 
-/** What had gauges when they were collected last, by the service that they are of. */
-const collected = new WeakMap<object, ReadonlySet<string>>()
+type Gauges = Readonly<Record<string, Series>>
 
-/** Removes the gauges of what is no more: a deployment after a reload, a budget that was deleted. */
-const removeGauges = (
-  service: object,
-  present: ReadonlySet<string>,
-  context: Context.Context<never>,
-  gaugesOf: (name: string) => Readonly<Record<string, Series>>,
-): void => {
-  for (const name of collected.get(service) ?? []) {
+/** The gauges that were collected last, by what they are of, and by the service that has it. */
+const collected = new WeakMap<object, ReadonlyMap<string, Gauges>>()
+
+/** Removes the gauges of what is no more: a deployment or an account after a reload, a budget that was deleted. */
+const removeGauges = (service: object, present: ReadonlyMap<string, Gauges>, context: Context.Context<never>): void => {
+  for (const [name, gauges] of collected.get(service) ?? []) {
     if (present.has(name)) continue
-    for (const series of Object.values(gaugesOf(name))) Metric.removeUnsafe(series, context)
+    for (const series of Object.values(gauges)) Metric.removeUnsafe(series, context)
   }
   collected.set(service, present)
 }
@@ -132,7 +137,10 @@ const shadowCalls = counter(
   "understudy_shadow_requests_total",
   "Shadow calls by the route of their calls, the route that they were sent to, and outcome (success, failure, cancelled, skipped)",
 )
-const attempts = counter("understudy_attempts_total", "Attempts by deployment, outcome and reason")
+const attempts = counter(
+  "understudy_attempts_total",
+  "Attempts by deployment, account if it has several, outcome and reason",
+)
 const attemptDuration = histogram(
   "understudy_attempt_duration_seconds",
   "Duration of attempts by deployment and outcome",
@@ -161,6 +169,14 @@ const cooldown = gauge(
   "understudy_cooldown_seconds",
   "Seconds until the cooldown of a deployment ends; 0 if it has none",
 )
+const accountCircuit = gauge(
+  "understudy_account_circuit_state",
+  "Circuit state by deployment and account, of deployments with several: 0 closed, 1 half-open, 2 open",
+)
+const accountCooldown = gauge(
+  "understudy_account_cooldown_seconds",
+  "Seconds until the cooldown of an account ends, of deployments with several; 0 if it has none",
+)
 const inFlight = gauge("understudy_attempts_in_flight", "Attempts in flight by deployment")
 const alerts = counter("understudy_budget_alerts_total", "Alerts by budget and share of its amount")
 const budgetAmount = gauge("understudy_budget_amount_usd", "Amount of a budget in US dollars")
@@ -185,15 +201,27 @@ const ofDeployment = (deployment: string) => ({
 
 const ofFaults = (target: string) => ({ end: faultsEnd({ target }) })
 
+const ofAccount = (deployment: string, account: number) => ({
+  circuit: accountCircuit({ deployment, account: String(account) }),
+  cooldown: accountCooldown({ deployment, account: String(account) }),
+})
+
 const ofBudget = (budget: string) => ({
   amount: budgetAmount({ budget }),
   spent: budgetSpent({ budget }),
   reserved: budgetReserved({ budget }),
 })
 
+/** The labels of a deployment, and of its account if it has several. `account`: its place, or an empty text. */
+const placeOf = (deployment: string, account: string) => (account === "" ? { deployment } : { deployment, account })
+
 const deploymentSeries = (deployment: string) => ({
-  attempts: byKey((outcome) =>
-    byKey((reason) => attempts({ deployment, outcome, reason: reason === "" ? "" : snakeCase(reason) })),
+  attempts: byKey((account) =>
+    byKey((outcome) =>
+      byKey((reason) =>
+        attempts({ ...placeOf(deployment, account), outcome, reason: reason === "" ? "" : snakeCase(reason) }),
+      ),
+    ),
   ),
   duration: byKey((outcome) => attemptDuration({ deployment, outcome })),
   failovers: byKey((to) => byKey((reason) => failovers({ from: deployment, to, reason: snakeCase(reason) }))),
@@ -241,9 +269,16 @@ const initialOfRoute = (route: string): ReadonlyArray<Series> => [
 const accountReasons: ReadonlyArray<ReasonTag> = ["Authentication", "Permission", "QuotaExhausted", "ModelNotFound"]
 
 /** The series that a deployment has before its first attempt. */
-const initialOfDeployment = (deployment: string): ReadonlyArray<Series> => [
-  attempts({ deployment, outcome: "success", reason: "" }),
-  ...accountReasons.map((reason) => attempts({ deployment, outcome: "failure", reason: snakeCase(reason) })),
+const initialOfDeployment = (
+  deployment: string,
+  accounts: ReadonlyArray<Pick<AccountStatus, "account">>,
+): ReadonlyArray<Series> => [
+  ...(accounts.length === 0 ? [""] : accounts.map(({ account }) => String(account)))
+    .map((account) => placeOf(deployment, account))
+    .flatMap((place) => [
+      attempts({ ...place, outcome: "success", reason: "" }),
+      ...accountReasons.map((reason) => attempts({ ...place, outcome: "failure", reason: snakeCase(reason) })),
+    ]),
   tokens({ deployment, type: "input" }),
   tokens({ deployment, type: "output" }),
   promptCacheTokens({ deployment, type: "read" }),
@@ -271,8 +306,9 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
       case "AttemptEnded": {
         const { attempt } = event
         const series = deploymentOf(attempt.deployment)
+        const { account = "" } = attempt
         series
-          .attempts(attempt.outcome)(attempt.reason ?? "")
+          .attempts(String(account))(attempt.outcome)(attempt.reason ?? "")
           .updateUnsafe(1, context)
         series.duration(attempt.outcome).updateUnsafe(attempt.millis / 1000, context)
         if (attempt.usage !== undefined) {

@@ -13,6 +13,7 @@ import type * as Deployment from "./Deployment.ts"
 import { LatencyTracker } from "./Health.ts"
 import * as StreamPolicy from "../policy/StreamPolicy.ts"
 import type { Origin, Provider } from "../model/Provider.ts"
+import * as Receipt from "../receipt/Receipt.ts"
 import { RepeatedFailures, Suspects } from "./RepeatedFailures.ts"
 import * as Retry from "../policy/Retry.ts"
 import type { Defaults, Policies } from "../policy/Policies.ts"
@@ -72,7 +73,7 @@ export const inTurn = <A>(accounts: ReadonlyArray<A>, turn: number): ReadonlyArr
 
 /** The deployment with its account, for messages: `gpt-4o`, or `gpt-4o#2`. */
 export const label = ({ account, name }: Pick<Candidate, "name" | "account">): string =>
-  account === undefined ? name : `${name}#${account}`
+  Receipt.label({ deployment: name, account })
 
 /** The requests that all deployments of one router suspect, by operation: see `RepeatedFailures`. */
 export const suspects = (): Readonly<Record<Operation, Suspects>> => ({

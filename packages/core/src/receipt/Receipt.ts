@@ -20,6 +20,10 @@ export interface Place {
   readonly account?: number | undefined
 }
 
+/** The deployment with its account, for messages: `gpt-4o`, or `gpt-4o#2`. */
+export const label = ({ account, deployment }: Place): string =>
+  account === undefined ? deployment : `${deployment}#${account}`
+
 /** One attempt at one deployment. `millis` is the time from its admission to its end. */
 export interface Attempt extends Place {
   readonly type: AttemptType

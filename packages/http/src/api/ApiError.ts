@@ -27,6 +27,8 @@ export interface ApiError extends ClientError {
  */
 export interface Attempt {
   readonly deployment: string
+  /** The account, where the deployment has several: at exposure level `full`. */
+  readonly account?: number | undefined
   readonly reason: string
   readonly status?: number | undefined
   readonly ms: number
@@ -104,11 +106,17 @@ export const isFinal = ({ lasting, status }: ApiError): boolean =>
   lasting === true || (status < 500 && status !== 408 && status !== 429)
 
 const attempts = ({ attempts, skipped: others }: Receipt, level: Level): ReadonlyArray<Attempt> => [
-  ...attempts.map(({ deployment, millis, outcome, reason, status }) => ({
+  ...attempts.map(({ account, deployment, millis, outcome, reason, status }) => ({
     deployment,
+    account: level === "full" ? account : undefined,
     reason: snakeCase(reason ?? outcome),
     status,
     ms: millis,
   })),
-  ...others.map(({ deployment, reason }) => ({ deployment, ...Disclosure.skipped(reason, level), ms: 0 })),
+  ...others.map(({ account, deployment, reason }) => ({
+    deployment,
+    account: level === "full" ? account : undefined,
+    ...Disclosure.skipped(reason, level),
+    ms: 0,
+  })),
 ]

@@ -138,10 +138,19 @@ const node = (given: Node, deployment: (given: ExplainedDeployment) => object): 
   }
 }
 
-const fullDeployment = ({ _tag, availability, checks, ...rest }: ExplainedDeployment): object => ({
+const fullDeployment = ({ _tag, accounts, availability, checks, ...rest }: ExplainedDeployment): object => ({
   ...rest,
   availability: availabilityJson(availability),
   checks: Record.map({ ...checks }, availabilityJson),
+  ...(accounts === undefined
+    ? undefined
+    : {
+        accounts: accounts.map(({ account, availability, checks }) => ({
+          account,
+          availability: availabilityJson(availability),
+          checks: Record.map({ ...checks }, availabilityJson),
+        })),
+      }),
 })
 
 const namedDeployment = ({ deployment, model, availability }: ExplainedDeployment): object => ({

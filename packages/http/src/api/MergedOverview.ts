@@ -31,6 +31,7 @@ const mergeDeployment = (first: DeploymentJson, others: ReadonlyArray<Deployment
   const failures = all.flatMap(({ last_failure }) => last_failure ?? []).sort((one, other) => other.at - one.at)
   return {
     ...first,
+    ...(first.accounts === undefined ? undefined : { accounts: first.accounts.map((each) => mergeAccount(each, all)) }),
     in_flight: all.reduce((sum, { in_flight }) => sum + in_flight, 0),
     latency_ms: mean(all.map(({ latency_ms }) => latency_ms)),
     first_token_ms: mean(all.map(({ first_token_ms }) => first_token_ms)),
@@ -38,6 +39,18 @@ const mergeDeployment = (first: DeploymentJson, others: ReadonlyArray<Deployment
     last_success_at: successes.length === 0 ? null : Math.max(...successes),
     last_failure: failures[0] ?? null,
     buckets: mergeBuckets(all.flatMap(({ buckets }) => buckets)),
+  }
+}
+
+type AccountJson = NonNullable<DeploymentJson["accounts"]>[number]
+
+const mergeAccount = (first: AccountJson, deployments: ReadonlyArray<DeploymentJson>): AccountJson => {
+  const all = deployments.flatMap(({ accounts = [] }) => accounts.filter(({ account }) => account === first.account))
+  return {
+    ...first,
+    in_flight: all.reduce((sum, { in_flight }) => sum + in_flight, 0),
+    latency_ms: mean(all.map(({ latency_ms }) => latency_ms)),
+    first_token_ms: mean(all.map(({ first_token_ms }) => first_token_ms)),
   }
 }
 

@@ -26,8 +26,15 @@ export const layer = HttpRouter.use((http) =>
 /**
  * The status as JSON. Times are milliseconds. While the state is `cooling_down` or `circuit_open`, calls skip the deployment.
  */
-export const statusJson = ({ circuit, deployment, firstToken, inFlight, latency, retryAfter }: Status) => ({
+export const statusJson = ({ accounts, deployment, ...status }: Status) => ({
   name: deployment,
+  ...ownJson(status),
+  ...(accounts === undefined
+    ? undefined
+    : { accounts: accounts.map(({ account, ...status }) => ({ account, ...ownJson(status) })) }),
+})
+
+const ownJson = ({ circuit, firstToken, inFlight, latency, retryAfter }: Omit<Status, "deployment" | "accounts">) => ({
   state: stateOf({ circuit, retryAfter }),
   retry_after_ms: retryAfter,
   in_flight: inFlight,

@@ -114,11 +114,12 @@ const callJson = ({ firstToken, id, receipt, route, shadowOf, startedAt, steps }
 const stepJson = (step: Step) => {
   switch (step._tag) {
     case "Attempt": {
-      const { deployment, ended, hedge, model, start } = step
+      const { account, deployment, ended, hedge, model, start } = step
       const message = ended === undefined ? undefined : messageOf(ended)
       return {
         type: "attempt",
         deployment,
+        account,
         model: plain(model),
         start_ms: start,
         duration_ms: ended?.millis ?? null,
@@ -131,8 +132,8 @@ const stepJson = (step: Step) => {
       }
     }
     case "Skip": {
-      const { at, deployment, reason } = step
-      return { type: "skip", deployment, start_ms: at, text: meaning(reason).text, ...skipReason(reason) }
+      const { account, at, deployment, reason } = step
+      return { type: "skip", deployment, account, start_ms: at, text: meaning(reason).text, ...skipReason(reason) }
     }
     case "CacheHit":
       return { type: "cache_hit", deployment: step.deployment, model: plain(step.model), start_ms: step.at }

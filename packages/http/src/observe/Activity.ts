@@ -1,6 +1,7 @@
 /**
  * The activity log: readable lines about calls as they happen. The last lines are kept; readers can follow new ones.
  */
+import { label } from "@understudy/core/Receipt"
 import type { RouteEvent } from "@understudy/core/RouteEvent"
 import { Router } from "@understudy/core/Router"
 import { meaning } from "@understudy/core/SkipReason"
@@ -135,25 +136,27 @@ const eventDescriber = (): Describe => {
         const running = calls.get(event.call)
         if (running === undefined) calls.set(event.call, { attempts: [{ deployment, model }], answeredBy: undefined })
         else running.attempts.push({ deployment, model })
-        return [{ text: `Attempting ${deployment} (${model})...`, kind: "attempt" }]
+        return [{ text: `Attempting ${label(event)} (${model})...`, kind: "attempt" }]
       }
       case "AttemptEnded": {
         const { deployment, message, millis, outcome, reason, status } = event.attempt
-        if (outcome === "cancelled") return [{ text: `${deployment} cancelled after ${millis} ms`, kind: "skipped" }]
+        const name = label(event.attempt)
+        if (outcome === "cancelled") return [{ text: `${name} cancelled after ${millis} ms`, kind: "skipped" }]
         if (outcome === "success") return using(event.call, deployment)
         const cause = status === undefined ? reason : `${reason}, status ${status}`
-        const brief = `${deployment} failed after ${millis} ms: ${cause}`
+        const brief = `${name} failed after ${millis} ms: ${cause}`
         return [{ text: `${brief}: ${message}`, brief, kind: "failed" }]
       }
       case "DeploymentSkipped": {
-        const { deployment, reason } = event
-        const brief = `${deployment} is unavailable`
+        const { reason } = event
+        const name = label(event)
+        const brief = `${name} is unavailable`
         switch (reason._tag) {
           case "BranchNotTaken":
           case "BranchTaken":
             return []
           default:
-            return [{ text: `${deployment} skipped: ${meaning(reason).text}`, brief, kind: "skipped" }]
+            return [{ text: `${name} skipped: ${meaning(reason).text}`, brief, kind: "skipped" }]
         }
       }
       case "FirstToken":

@@ -42,10 +42,11 @@ export const of = (
 })
 
 const ofAttempt = (
-  { cost, deployment, estimated, injected, millis, model, outcome, reason, status, usage: used }: Attempt,
+  { account, cost, deployment, estimated, injected, millis, model, outcome, reason, status, usage: used }: Attempt,
   message: string | undefined,
 ): object => ({
   deployment,
+  account,
   model,
   outcome,
   reason: reason && snakeCase(reason),
@@ -57,7 +58,11 @@ const ofAttempt = (
   injected,
 })
 
-const ofSkipped = ({ deployment, reason }: Skipped): object => ({ deployment, ...skipReason(reason) })
+const ofSkipped = ({ account, deployment, reason }: Skipped): object => ({
+  deployment,
+  account,
+  ...skipReason(reason),
+})
 
 const usage = ({
   cachedInputTokens,

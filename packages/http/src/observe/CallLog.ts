@@ -4,7 +4,7 @@
  */
 import { runHandlers } from "@understudy/core/RouteEvent"
 import type { Attempt, Receipt } from "@understudy/core/Receipt"
-import { total } from "@understudy/core/Receipt"
+import { label, total } from "@understudy/core/Receipt"
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import { Router } from "@understudy/core/Router"
 import { meaning } from "@understudy/core/SkipReason"
@@ -40,7 +40,7 @@ export const line = (receipt: Receipt): string => {
   const details = [
     ...(receipt.cache === "hit" ? ["cache hit"] : []),
     ...receipt.attempts.map(attempt),
-    ...receipt.skipped.map(({ deployment, reason }) => `${deployment} skipped: ${meaning(reason).text}`),
+    ...receipt.skipped.map(({ reason, ...place }) => `${label(place)} skipped: ${meaning(reason).text}`),
   ]
   const result = `${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${details.join("; ")})`
   return plain([result, ...facts(receipt)].join(", "))
@@ -75,12 +75,12 @@ const outcome = ({ deployment, outcome }: Receipt): string => {
 }
 
 const attempt = (attempt: Attempt): string => {
-  const { deployment, injected, millis, outcome, reason, status } = attempt
+  const { injected, millis, outcome, reason, status } = attempt
   const result = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
     .filter((part) => part !== undefined)
     .join(" ")
   const message = accountMessage(attempt)
-  return `${deployment} ${result} after ${millis} ms${injected === undefined ? "" : ` (injected fault ${injected})`}${message === undefined ? "" : `: ${message}`}`
+  return `${label(attempt)} ${result} after ${millis} ms${injected === undefined ? "" : ` (injected fault ${injected})`}${message === undefined ? "" : `: ${message}`}`
 }
 
 /** Reasons about the operator's account: their provider messages are logged, because they contain nothing of the prompt. */

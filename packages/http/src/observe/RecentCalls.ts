@@ -2,7 +2,7 @@
  * The latest calls with their attempts, in memory: those whose events the activity log keeps, and for longer those that failed or used
  * more than one attempt. They are put together when they are read. They have no prompts and no answers.
  */
-import type { Attempt, Receipt } from "@understudy/core/Receipt"
+import type { Attempt, Place, Receipt, Skipped } from "@understudy/core/Receipt"
 import type { SkipReason } from "@understudy/core/SkipReason"
 import { Router } from "@understudy/core/Router"
 import * as Context from "effect/Context"
@@ -26,17 +26,16 @@ export interface RecentCall {
 
 /** An attempt, a skip, or the response from the cache. */
 export type Step =
-  | {
+  | (Place & {
       readonly _tag: "Attempt"
-      readonly deployment: string
       readonly model: string
       readonly start: number
       /** Whether it was started while another attempt was running. */
       readonly hedge: boolean
       /** Undefined while it runs. */
       readonly ended: Attempt | undefined
-    }
-  | { readonly _tag: "Skip"; readonly deployment: string; readonly at: number; readonly reason: SkipReason }
+    })
+  | ({ readonly _tag: "Skip"; readonly at: number } & Skipped)
   | { readonly _tag: "CacheHit"; readonly deployment: string; readonly model: string; readonly at: number }
 
 export class RecentCalls extends Context.Service<
@@ -92,28 +91,41 @@ const callOf = (events: ReadonlyArray<Happened>): RecentCall | undefined => {
     const at = Math.max(0, time - startedAt)
     switch (event._tag) {
       case "AttemptStarted": {
-        const { deployment, model } = event
-        steps.push({ _tag: "Attempt", deployment, model, start: at, hedge: hedge === deployment, ended: undefined })
+        const { account, deployment, model } = event
+        steps.push({
+          _tag: "Attempt",
+          deployment,
+          account,
+          model,
+          start: at,
+          hedge: hedge === deployment,
+          ended: undefined,
+        })
         hedge = undefined
         break
       }
       case "AttemptEnded": {
         const { attempt } = event
         const index = steps.findIndex(
-          (step) => step._tag === "Attempt" && step.deployment === attempt.deployment && step.ended === undefined,
+          (step) =>
+            step._tag === "Attempt" &&
+            step.deployment === attempt.deployment &&
+            step.account === attempt.account &&
+            step.ended === undefined,
         )
         const started = steps[index]
-        const { deployment, millis, model } = attempt
+        const { account, deployment, millis, model } = attempt
         // The start's event comes a moment after the start, and the clock may tick in between.
         const start = Math.max(0, at - millis)
         if (started?._tag === "Attempt") {
           steps[index] = { ...started, start: Math.min(started.start, start), ended: attempt }
-        } else steps.push({ _tag: "Attempt", deployment, model, start, hedge: false, ended: attempt })
+        } else steps.push({ _tag: "Attempt", deployment, account, model, start, hedge: false, ended: attempt })
         break
       }
       case "DeploymentSkipped":
         if (!isBranch(event.reason)) {
-          steps.push({ _tag: "Skip", deployment: event.deployment, at, reason: event.reason })
+          const { account, deployment, reason } = event
+          steps.push({ _tag: "Skip", deployment, account, at, reason })
         }
         break
       case "CacheHit":

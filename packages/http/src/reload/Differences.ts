@@ -1,6 +1,8 @@
 /** What differs between two configurations: what a reload puts in force, and what only a restart does. Never a value. */
 import * as Change from "@understudy/core/internal/generation/Change"
 import { credentialVariables } from "@understudy/providers/Config"
+import * as Equal from "effect/Equal"
+import type * as Redacted from "effect/Redacted"
 import type { Configuration } from "../Config.ts"
 
 /** A part of the configuration that was added, removed or changed. */
@@ -24,11 +26,27 @@ export const named = (
       // Its vendor is named by `provider`.
       if (field === "vendor") return []
       if (field !== "provider" || old.provider !== now.provider) return [field]
-      const keys = Change.differing(old.keys, now.keys)
+      const keys = [...Change.differing(old.keys, now.keys), ...newApiKeys(old, now)]
       return keys.length > 0 ? keys : credentialVariables(now.provider).filter((name) => changedVariables.has(name))
     })
     return { ...change, fields: [...new Set(fields)] }
   })
+
+type Deployment = Configuration["deployments"][string]
+
+/** The API keys of a pool that are new, each by its place, and `apiKeys` if others were removed or have moved. */
+const newApiKeys = (old: Deployment, now: Deployment): ReadonlyArray<string> => {
+  if (now.apiKeys === undefined) return old.apiKeys === undefined ? [] : ["apiKeys"]
+  const before = apiKeysOf(old)
+  const isKept = (key: Redacted.Redacted) => before.some((each) => Equal.equals(each, key))
+  const kept = now.apiKeys.filter(isKept)
+  const areAll = before.length === kept.length && kept.every((key, index) => Equal.equals(key, before[index]))
+  const added = now.apiKeys.flatMap((key, index) => (isKept(key) ? [] : [`apiKeys[${index}]`]))
+  return areAll ? added : ["apiKeys", ...added]
+}
+
+const apiKeysOf = ({ apiKeys, keys }: Deployment): ReadonlyArray<Redacted.Redacted> =>
+  apiKeys ?? ("apiKey" in keys && keys.apiKey !== undefined ? [keys.apiKey] : [])
 
 /** The keys and budgets that differ. */
 export const ofKeysAndBudgets = (before: Configuration, after: Configuration): ReadonlyArray<Difference> => [

@@ -3,7 +3,7 @@
  * calls in flight are added, and of latencies the mean is taken.
  */
 import { Router } from "@understudy/core/Router"
-import type { Status } from "@understudy/core/Router"
+import type { Health, Status } from "@understudy/core/Router"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MainProcess } from "./MainProcess.ts"
@@ -35,6 +35,20 @@ export const make = Effect.gen(function* () {
 })
 
 const combine = (own: Status, all: ReadonlyArray<Status>): Status => ({
+  ...combineHealth(own, all),
+  ...(own.accounts === undefined
+    ? undefined
+    : {
+        accounts: own.accounts.map((account) =>
+          combineHealth(
+            account,
+            all.flatMap(({ accounts = [] }) => accounts.filter((each) => each.account === account.account)),
+          ),
+        ),
+      }),
+})
+
+const combineHealth = <A extends Health>(own: A, all: ReadonlyArray<Health>): A => ({
   ...own,
   inFlight: all.reduce((sum, { inFlight }) => sum + inFlight, 0),
   latency: mean(all.map(({ latency }) => latency)),

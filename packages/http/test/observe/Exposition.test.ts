@@ -24,6 +24,7 @@ deployments:
   throttled: { provider: simulated, model: s, failureRate: 1, status: 429, retryAfter: 1h }
   slow: { provider: simulated, model: s, firstToken: 30s, latency: 30s }
   backup: { provider: simulated, model: s, price: { input: 1, output: 2 }, faults: [{ share: 1, latency: 1ms }] }
+  pool: { provider: openai, model: m, baseUrl: "http://127.0.0.1:9/v1", apiKeys: [sk-one, sk-two] }
 routes:
   assistant: { fallback: [throttled, backup], retry: { times: 0 } }
   hedged: { hedge: { after: 10ms, budget: 1 }, across: [slow, backup] }
