@@ -1,5 +1,5 @@
 /**
- * What features cost: a call with budgets and a ledger, or with traces, against one with neither.
+ * What features cost: a call with budgets and a ledger, on a tape, or with traces, against one with none of them.
  *
  * The differences are smaller than what a shared machine adds to one second and not to the next, so the targets take many
  * short turns, and each turn of one is next to a turn of every other.
@@ -83,6 +83,10 @@ const specs = (postgres: TestPostgres | undefined, { against }: Setting): Readon
     },
     { optional: true },
   ),
+  spec("recorded", "recorded", ({ folder, upstream }) => ({
+    ...priced(upstream.port),
+    record: { file: join(folder, `${randomUUID()}.tape`) },
+  })),
   spec("unsampled", "traces, none sampled", ({ upstream }) => traced(upstream.port, 0)),
   spec("sampled", "traces, 1 of 10", ({ upstream }) => traced(upstream.port, 0.1)),
   spec("traced", "all traces", ({ upstream }) => traced(upstream.port, 1)),
@@ -157,6 +161,7 @@ const compare = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise<Se
     bars: [
       bar("budgets and ledger: CPU of a call, of one without", "books", 1.05),
       bar("the same in PostgreSQL, without its own CPU", "postgres", 1.05),
+      bar("every call recorded: CPU of a call, of one without", "recorded", 1.02),
       bar("traces, none sampled: CPU of a call, of one without", "unsampled", 1.05),
     ],
   }
