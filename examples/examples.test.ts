@@ -115,6 +115,13 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     )
   })
 
+  it("queues", async () => {
+    const printed = await example("queues")
+    const [, order = ""] = /^answered: 15 of 15 calls, in this order: (.*)$/m.exec(printed) ?? []
+    assert.match(order, /chat .*chat .*chat .*night$/)
+    assert.match(printed, /^waited: \d+ calls, for at most \d+ ms$/m)
+  })
+
   it("which-way", async () => {
     const printed = await example("which-way")
     assert.match(printed, /^door: quick: /m)

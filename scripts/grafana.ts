@@ -360,6 +360,30 @@ const rows: ReadonlyArray<readonly [title: string, panels: ReadonlyArray<Panel>]
         ],
       },
       { title: "Calls that wait to start", targets: [["understudy_overload_waiting_calls", "{{instance}}"]] },
+      {
+        title: "Calls that wait in queues",
+        targets: [[sumBy("type, name", "understudy_queue_waiting_calls"), "{{type}} {{name}}"]],
+      },
+      {
+        title: "Wait in queues, p95",
+        unit: "s",
+        targets: [
+          [
+            quantile(0.95, "le, type, name", "rate(understudy_queue_wait_seconds_bucket[$__rate_interval])"),
+            "{{type}} {{name}}",
+          ],
+        ],
+      },
+      {
+        title: "Not admitted by queues",
+        unit: "reqps",
+        targets: [
+          [
+            sumBy("type, name, reason", "rate(understudy_queue_rejected_total[$__rate_interval])"),
+            "{{type}} {{name}} {{reason}}",
+          ],
+        ],
+      },
       { title: "HTTP requests in flight", targets: [["understudy_http_requests_in_flight", "{{instance}}"]] },
       {
         title: "Event loop delay",

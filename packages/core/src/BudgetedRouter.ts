@@ -134,6 +134,8 @@ class BudgetedOptions implements CallOptions {
   readonly caller: CallOptions["caller"]
   readonly protocol: CallOptions["protocol"]
   readonly team: CallOptions["team"]
+  readonly priority: CallOptions["priority"]
+  readonly queuedMillis: CallOptions["queuedMillis"]
   readonly spending: Spending
 
   constructor(own: CallOptions, spending: Spending) {
@@ -142,6 +144,8 @@ class BudgetedOptions implements CallOptions {
     this.caller = own.caller
     this.protocol = own.protocol
     this.team = own.team
+    this.priority = own.priority
+    this.queuedMillis = own.queuedMillis
     this.spending = spending
   }
 

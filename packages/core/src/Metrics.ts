@@ -20,6 +20,7 @@ import type { ReasonTag } from "./model/ProviderError.ts"
 import type { SkipReason } from "./model/SkipReason.ts"
 import { snakeCase } from "./model/SnakeCase.ts"
 import type { RouteEvent } from "./receipt/RouteEvent.ts"
+import * as QueueMetrics from "./QueueMetrics.ts"
 import { Router } from "./Router.ts"
 import type { BudgetAlert } from "./spend/Budgets.ts"
 import { Budgets } from "./spend/Budgets.ts"
@@ -62,7 +63,7 @@ export const collect: Effect.Effect<void, never, Router> = Effect.gen(function* 
   const status = yield* router.status
   for (const route of router.routes()) for (const series of initialOfRoute(route)) series.valueUnsafe(context)
   const present = new Map<string, Gauges>()
-  for (const { accounts = [], circuit, cooldown, deployment, inFlight } of status) {
+  for (const { accounts = [], circuit, cooldown, deployment, inFlight, waiting } of status) {
     for (const series of initialOfDeployment(deployment, accounts)) series.valueUnsafe(context)
     const gauges = ofDeployment(deployment)
     present.set(deployment, gauges)
@@ -75,6 +76,10 @@ export const collect: Effect.Effect<void, never, Router> = Effect.gen(function* 
       gauges.circuit.updateUnsafe(circuitStates[circuit], context)
       gauges.cooldown.updateUnsafe(cooldown / 1000, context)
     }
+    if (waiting === undefined) continue
+    const queue = queueOf(deployment)
+    for (const series of QueueMetrics.initial(queue)) series.valueUnsafe(context)
+    gauges.waiting.updateUnsafe(waiting, context)
   }
   const faults = yield* router.faults.status
   for (const { active, target } of faults) ofFaults(target).end.updateUnsafe((active?.until ?? 0) / 1000, context)
@@ -193,7 +198,10 @@ const circuitStates: Readonly<Record<CircuitStatus["circuit"], number>> = { clos
 
 const budgetAlerts = (budget: string, share: number): Series => alerts({ budget, share: String(share) })
 
+const queueOf = QueueMetrics.of("deployment")
+
 const ofDeployment = (deployment: string) => ({
+  waiting: queueOf(deployment).waiting,
   circuit: circuit({ deployment }),
   cooldown: cooldown({ deployment }),
   inFlight: inFlight({ deployment }),
@@ -332,6 +340,13 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
         return deploymentOf(event.deployment).skips(event.reason._tag).updateUnsafe(1, context)
       case "ShadowSkipped":
         return shadowCalls({ route: event.route, to: event.to, outcome: "skipped" }).updateUnsafe(1, context)
+      case "LeftQueue": {
+        const { departure, deployment, millis } = event
+        const queue = queueOf(deployment)
+        queue.wait(departure).updateUnsafe(millis / 1000, context)
+        if (departure === "full" || departure === "timeout") queue.rejected(departure).updateUnsafe(1, context)
+        return
+      }
       case "FirstToken":
         // A route is judged by the calls of its callers alone.
         if (event.shadowOf !== undefined) return
@@ -354,6 +369,7 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
       }
       case "AttemptStarted":
       case "CacheHit":
+      case "Queued":
         return
     }
   }

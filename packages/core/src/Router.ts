@@ -154,6 +154,8 @@ export class Router extends Context.Service<
     readonly originOf: (deployment: string) => Origin | undefined
     /** The protocols of a model's deployments. None if its route has a cache or a shadow, which take the whole request. */
     readonly protocols: (model: string) => ReadonlySet<string>
+    /** The timeout of a call on a model's route, in milliseconds: its `timeout.total`. `undefined` if no route has the name. */
+    readonly totalTimeout: (model: string) => number | undefined
     /**
      * The most in US dollars that one attempt of a call may cost, at the dearest deployment of its route: its input by
      * estimate, its output by `maxTokens` or by what the model can write. `undefined` if no route has the name. Deployments
@@ -295,6 +297,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
     openRecord: CallRecorder.makeOpen(bus, random),
     scope: yield* Scope.fork(shared.scope),
   }
+  router.generation.enforceLimits()
   yield* listen(bus, options)
   const context = yield* Effect.context<never>()
   const oneAtATime = yield* Semaphore.make(1)
@@ -321,6 +324,7 @@ const replace = <E, R>(
     Effect.flatMap(restore(Generation.start(shared, next, router.generation)), (generation) => {
       const { generation: previous } = router
       router.generation = generation
+      generation.enforceLimits()
       return Effect.as(
         Effect.andThen(
           router.faults.replace(generation.faults),
@@ -375,6 +379,7 @@ const service = (router: Running, scope: Scope.Scope): Router["Service"] => ({
   canonicalName: (model) => router.generation.canonicalName(model),
   originOf: (deployment) => router.generation.candidates.get(deployment)?.origin,
   protocols: (model) => router.generation.protocols(model),
+  totalTimeout: (model) => router.generation.routeOf(model)?.total,
   maxCost: (request) => router.generation.maxCost(request),
   status: Effect.suspend(() =>
     Effect.forEach([...router.generation.candidates.values()], (candidate) => Status.of(router.stores, candidate)),
@@ -409,7 +414,7 @@ const begin = <Request extends AnyRequest>(
   context: Context.Context<never>,
   shadowOf: ShadowOf | undefined,
 ): CallExecutor.Execution<Request> => {
-  const call = new Call(request, streaming, options, clock.currentTimeMillisUnsafe())
+  const call = new Call(request, streaming, options, clock.currentTimeMillisUnsafe() - (options?.queuedMillis ?? 0))
   if (route.isSplit) call.draw = router.random()
   if (shadowOf !== undefined) call.shadowOf = shadowOf
   const trace = CallTrace.begin(context, clock, route.name, call)

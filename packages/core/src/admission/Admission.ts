@@ -159,7 +159,9 @@ class AttemptPermit implements Permit {
     const released = then(cooled, () => this.#circuit.release(outcome.action))
     const tripped =
       outcome.account === true ? then(released, () => tripOtherOperations(stores, candidate, call.operation)) : released
-    return then(tripped, () => reconcile(stores, candidate, call, clock, outcome))
+    const settled = then(tripped, () => reconcile(stores, candidate, call, clock, outcome))
+    const { queue } = candidate
+    return queue.policy === undefined ? settled : then(settled, () => Effect.sync(() => queue.released()))
   }
 
   /** Gives back what was acquired for an attempt that the limits refuse. */

@@ -24,6 +24,8 @@ export interface CircuitStatus {
 export interface Status extends Health, CircuitStatus {
   readonly deployment: string
   readonly operations: Readonly<Record<Operation, CircuitStatus>>
+  /** How many calls wait in the queue of its limits; `undefined` if it has none. */
+  readonly waiting: number | undefined
   /** Of a deployment with several accounts: that of each. Its own `circuit`, `retryAfter` and `cooldown` are the best of them. */
   readonly accounts?: ReadonlyArray<AccountStatus> | undefined
 }
@@ -35,7 +37,7 @@ export interface AccountStatus extends Omit<Status, "deployment" | "accounts"> {
 
 /** The status at this moment, by the stores and by this process's calls. */
 export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Effect.Effect<Status> => {
-  const { accounts, health, name } = candidate
+  const { accounts, health, name, queue } = candidate
   if (accounts === undefined) return Effect.map(ofAccount(stores, candidate), (own) => ({ deployment: name, ...own }))
   return Effect.map(
     Effect.forEach(accounts.all, (account) => ofAccount(stores, account)),
@@ -49,6 +51,7 @@ export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Ef
       },
       accounts: all.map((status, index) => ({ account: index + 1, ...status })),
       inFlight: health.inFlight,
+      waiting: queue.policy === undefined ? undefined : all.reduce((sum, { waiting = 0 }) => sum + waiting, 0),
       latency: health.latency,
       firstToken: health.firstToken,
     }),
@@ -79,12 +82,13 @@ const ofAccount = (
       count: circuitStatus(stores, candidate.keys.count),
     }),
     (each) => {
-      const { health, repeated } = candidate
+      const { health, queue, repeated } = candidate
       const answered = shown.filter((operation) => repeated[operation].isKnown)
       return {
         ...(answered.length === 0 ? shown : answered).map((operation) => each[operation]).reduce(worse),
         operations: each,
         inFlight: health.inFlight,
+        waiting: queue.policy === undefined ? undefined : queue.waiting,
         latency: health.latency,
         firstToken: health.firstToken,
       }

@@ -10,6 +10,7 @@ import type * as Chat from "../model/Chat.ts"
 import * as CircuitPolicy from "../policy/CircuitPolicy.ts"
 import * as Cooldown from "../policy/Cooldown.ts"
 import type * as Deployment from "./Deployment.ts"
+import { DeploymentQueue } from "./DeploymentQueue.ts"
 import { LatencyTracker } from "./Health.ts"
 import * as StreamPolicy from "../policy/StreamPolicy.ts"
 import type { Origin, Provider } from "../model/Provider.ts"
@@ -24,6 +25,8 @@ export interface State {
   /** Its latencies and its calls in flight. */
   readonly health: LatencyTracker
   readonly repeated: Readonly<Record<Operation, RepeatedFailures>>
+  /** The calls that wait for its limits. */
+  readonly queue: DeploymentQueue
 }
 
 /**
@@ -90,6 +93,7 @@ export const initialState = (suspects: Readonly<Record<Operation, Suspects>>): S
     embeddings: new RepeatedFailures(suspects.embeddings),
     count: new RepeatedFailures(suspects.count),
   },
+  queue: new DeploymentQueue(),
 })
 
 /** A deployment with one account. */
@@ -141,7 +145,7 @@ const candidateOf = (
   deployment: Deployment.Options,
   provider: Provider["Service"],
   defaults: Defaults,
-  { health, repeated }: State,
+  { health, queue, repeated }: State,
   account: number | undefined,
 ): Candidate => {
   const circuit = CircuitPolicy.resolve(merge(CircuitPolicy.defaults, defaults.circuit, deployment.circuit))
@@ -161,6 +165,7 @@ const candidateOf = (
     local: provider.local === true,
     health,
     repeated,
+    queue,
     circuit,
     cooldown: Cooldown.resolve(
       merge<Partial<Cooldown.CooldownPolicy>>({}, defaults.cooldown, deployment.cooldown),

@@ -27,11 +27,13 @@ import * as Usage from "../model/Usage.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
 import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
+import type { Restore } from "../queue/AdmissionQueue.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
 import type { AttemptType } from "../receipt/Receipt.ts"
 import type { AttemptTrace } from "../telemetry/CallTrace.ts"
 import * as Wildcard from "../route/Wildcard.ts"
 import * as MaxCost from "../spend/MaxCost.ts"
+import * as AttemptQueue from "./AttemptQueue.ts"
 import type { CallRecorder } from "./CallRecorder.ts"
 import * as UsageEstimate from "./UsageEstimate.ts"
 
@@ -51,6 +53,8 @@ export interface Options {
   readonly bypassCircuit?: boolean
   /** Whether it goes on after the text that a broken stream has delivered. */
   readonly continues?: boolean
+  /** Waits in the queue of the deployment's limits, if it has one. */
+  readonly wait?: boolean | undefined
   /** In a race: whether this answer is the first. Called once; an answer that is not the first is dropped. */
   readonly claim?: (() => boolean) | undefined
   /** Runs once the attempt is admitted, before the provider is called. */
@@ -99,7 +103,7 @@ export const complete = <Request extends AnyRequest, A extends Response>(
   options: Options,
 ): Effect.Effect<A, Failure> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMapEager(start(context, leaf, options), (running) => {
+    Effect.flatMapEager(start(context, leaf, options, restore), (running) => {
       const { name } = leaf.candidate
       const { provider } = running
       const { attempt } = Candidate.limits(leaf.candidate, leaf.policies, context.call)
@@ -140,8 +144,21 @@ export const complete = <Request extends AnyRequest, A extends Response>(
 // Any attempt
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Admits an attempt, and records that it has started. Over stores in memory it runs at once: see `Admission`. */
+/**
+ * Admits an attempt, and records that it has started. Over stores in memory it runs at once (see `Admission`), unless the
+ * deployment has a queue. Only a wait there is interruptible, by `restore`.
+ */
 export const start = <Request extends AnyRequest>(
+  context: Context<Request>,
+  leaf: Leaf,
+  options: Options,
+  restore: Restore,
+): Effect.Effect<RunningAttempt<Request>, Rejected> =>
+  leaf.candidate.queue.policy === undefined
+    ? begin(context, leaf, options)
+    : AttemptQueue.admitted(context, leaf, options.wait === true, restore, (leaf) => begin(context, leaf, options))
+
+const begin = <Request extends AnyRequest>(
   context: Context<Request>,
   leaf: Leaf,
   options: Options,

@@ -18,6 +18,7 @@ import type { Rejection } from "../model/SkipReason.ts"
 import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
+import * as ErrorBranch from "../route/ErrorBranch.ts"
 import * as Plan from "../route/Plan.ts"
 import * as AccountRotation from "./AccountRotation.ts"
 import * as Attempt from "./Attempt.ts"
@@ -147,28 +148,115 @@ const run = <Request extends AnyRequest, A>(
     route,
     affinity,
   }
+  const tryStep = (
+    step: Plan.Step,
+    options: Attempt.Options & Fallback.StepOptions,
+  ): Effect.Effect<A, Plan.FailedStep> => {
+    const { accounts } = step.leaf.candidate
+    if (accounts !== undefined) {
+      const rotation = AccountRotation.begin(accounts, step, (each) => attempt(planned, each, options), recorder)
+      return Effect.mapError(retrying(planned, step, rotation.attempt, options.onWait), (error) =>
+        rotation.failedStep(error),
+      )
+    }
+    return Effect.mapError(retrying(planned, step, attempt(planned, step, options), options.onWait), (error) =>
+      Fallback.failedStep(recorder, step, error),
+    )
+  }
+  /** Steps that were skipped at their limits, and in whose queues the call has not waited. */
+  let waitable: ReadonlyArray<Plan.Step> = none
   const chain: Fallback.Chain<A> = {
     rules: Fallback.rules,
     recorder,
     attempt: (step, options) => {
-      const { accounts } = step.leaf.candidate
-      if (accounts !== undefined) {
-        const rotation = AccountRotation.begin(accounts, step, (each) => attempt(planned, each, options), recorder)
-        return Effect.mapError(retrying(planned, step, rotation.attempt, options.onWait), (error) =>
-          rotation.failedStep(error),
-        )
-      }
-      return Effect.mapError(retrying(planned, step, attempt(planned, step, options), options.onWait), (error) =>
-        Fallback.failedStep(recorder, step, error),
+      // A shadow call takes no turn of the calls of callers.
+      if (step.leaf.candidate.queue.policy === undefined || call.shadowOf !== undefined) return tryStep(step, options)
+      if (waitsInPlace(step, options, waitable)) return tryStep(step, { ...options, wait: true })
+      return Effect.tapError(tryStep(step, options), (failure) =>
+        Effect.sync(() => {
+          if (isAtLimit(failure)) waitable = [...waitable, step]
+        }),
       )
     },
   }
-  return Effect.catch(Fallback.next(chain, Fallback.begin(first)), ({ failures }) =>
+  const answered = Effect.catch(Fallback.next(chain, Fallback.begin(first)), (exhausted) =>
+    waitable.length === 0
+      ? Effect.fail(exhausted)
+      : waiting(
+          { ...chain, attempt: (step, options) => tryStep(step, { ...options, wait: true }) },
+          first,
+          waitable,
+          exhausted,
+        ),
+  )
+  return Effect.catch(answered, ({ failures }) =>
     Effect.mapError(
       probeOpenCircuit(failures, (step) => attempt(planned, step, { bypassCircuit: true })),
       ({ failures }) => Errors.allFailed(route.name, failures, recorder.receipt),
     ),
   )
+}
+
+const none: ReadonlyArray<Plan.Step> = []
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Waiting for limits
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Whether a call waits in the queue of a step when it comes to it: if the deployment's queue comes before its fallbacks, or
+ * no other step may answer. In a race no call waits: another deployment starts instead.
+ */
+const waitsInPlace = (
+  { leaf, next, peers }: Plan.Step,
+  { claim }: Fallback.StepOptions,
+  waitable: ReadonlyArray<Plan.Step>,
+): boolean => {
+  if (claim !== undefined) return false
+  if (leaf.candidate.queue.limits?.queue?.fallback === "last") return peers.length < 2 || next?.peers !== peers
+  return next === undefined && waitable.length === 0
+}
+
+const isAtLimit = (failure: Plan.FailedStep): boolean =>
+  failure._tag === "Skipped" && (failure.reason._tag === "ConcurrencyLimited" || failure.reason._tag === "RateLimited")
+
+/**
+ * When no deployment has answered, goes through those again that were skipped at their limits, in the order of the plan, and
+ * waits in their queues, as the attempts of `chain` do. A failure leads to error branches as ever; what has failed is not tried again.
+ */
+const waiting = <A>(
+  chain: Fallback.Chain<A>,
+  first: Plan.Step | undefined,
+  waitable: ReadonlyArray<Plan.Step>,
+  exhausted: Fallback.Exhausted,
+): Effect.Effect<A, Fallback.Exhausted> => {
+  const { failures } = exhausted
+  const last = failures.at(-1)
+  if (last?._tag === "Failed" && chain.rules.nextFor(last, ErrorBranch.noBranch) === "end")
+    return Effect.fail(exhausted)
+  const ended = failures.filter((failure) => !isUnreached(failure) && !waitable.some((step) => isOf(failure, step)))
+  const isDone = (step: Plan.Step) => ended.some((failure) => isOf(failure, step))
+  return Effect.mapError(
+    Fallback.next(chain, { ...Fallback.begin(remaining(first, isDone)), failures: ended }),
+    ({ failures }): Fallback.Exhausted => ({ _tag: "Exhausted", failures }),
+  )
+}
+
+/** Whether a failure is of this step, or of an account of its deployment. */
+const isOf = (failure: Plan.FailedStep, step: Plan.Step): boolean =>
+  failure.step === step || failure.step.leaf.candidate.pool?.() === step.leaf.candidate
+
+/** Whether a step was skipped because of error branches alone. */
+const isUnreached = (failure: Plan.FailedStep): boolean =>
+  failure._tag === "Skipped" && (failure.reason._tag === "BranchNotTaken" || failure.reason._tag === "BranchTaken")
+
+/** The steps of a plan from this one on, without those that are done. Those of a hedge are tried one after the other. */
+const remaining = (from: Plan.Step | undefined, isDone: (step: Plan.Step) => boolean): Plan.Step | undefined => {
+  let step = from
+  while (step !== undefined && isDone(step)) step = step.next
+  if (step === undefined) return undefined
+  const left = step
+  return new Plan.Step({ ...left, hedge: undefined }, () => remaining(left.next, isDone))
 }
 
 /** Retries an attempt as its policy, the deadline and the route's budget allow. `onWait` runs before each wait. */

@@ -13,6 +13,7 @@ import type { Price } from "../model/Cost.ts"
 import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
+import type { Departure } from "../queue/AdmissionQueue.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
 import type { Affinity, Attempt, AttemptType, Outcome, Place, Receipt, Skipped } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
@@ -116,6 +117,21 @@ export class CallRecorder {
     this.trace?.skipped(skipped)
     const { id: call, route } = this.#receipt
     this.#bus.publish({ _tag: "DeploymentSkipped", call, route, ...skipped })
+  }
+
+  /** The call waits for a deployment's limits. */
+  queued(deployment: string): void {
+    const { id: call, route } = this.#receipt
+    this.trace?.queued(deployment)
+    this.#bus.publish({ _tag: "Queued", call, route, deployment })
+  }
+
+  /** The call no longer waits, or is rejected before it does. */
+  leftQueue(deployment: string, departure: Departure, millis: number): void {
+    const { id: call, route } = this.#receipt
+    if (millis > 0 || departure === "admitted") this.#receipt.queued(millis)
+    this.trace?.leftQueue(deployment, departure, millis)
+    this.#bus.publish({ _tag: "LeftQueue", call, route, deployment, departure, millis })
   }
 
   /** `to` is tried because the last attempt failed. Publishes nothing if none did: a skipped deployment did not fail. */

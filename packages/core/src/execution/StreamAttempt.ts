@@ -56,7 +56,7 @@ export const start = (
   const given = transform === undefined ? options : { ...options, continues: true }
   return Effect.contextWith((services: Context.Context<never>) =>
     Effect.uninterruptibleMask((restore) =>
-      Effect.flatMapEager(Attempt.start(own, leaf, given), (running) => {
+      Effect.flatMapEager(Attempt.start(own, leaf, given, restore), (running) => {
         const attempt = new StreamAttempt(running, scope, transform, services)
         return Effect.matchCauseEffect(
           Effect.flatMap(attempt.settleOnClose(), () => restore(running.traced(attempt.open()))),

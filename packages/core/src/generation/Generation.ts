@@ -143,6 +143,15 @@ export class Generation {
     return this.#protocols.get(this.canonicalName(model)) ?? noProtocols
   }
 
+  /** Puts the limits of its deployments in force for calls that wait for them. */
+  enforceLimits(): void {
+    for (const candidate of this.candidates.values()) {
+      for (const { buckets, deployment, queue } of [candidate, ...(candidate.accounts?.all ?? [])]) {
+        queue.enforce(deployment.limits, buckets)
+      }
+    }
+  }
+
   /** See `Router.maxCost`. */
   maxCost(request: AnyRequest): number | undefined {
     const route = this.canonicalName(request.model)

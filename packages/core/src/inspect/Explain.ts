@@ -13,7 +13,14 @@ import { meaning } from "../model/SkipReason.ts"
 import type { SplitBy } from "../route/Split.ts"
 import * as Split from "../route/Split.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
-import type { AcceptPolicy, Limits, Protect, ResolvedCachePolicy, ResolvedRetryPolicy } from "../policy/Policies.ts"
+import type {
+  AcceptPolicy,
+  Limits,
+  Protect,
+  QueueFallback,
+  ResolvedCachePolicy,
+  ResolvedRetryPolicy,
+} from "../policy/Policies.ts"
 import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import type { Strategy } from "../route/Strategy.ts"
 
@@ -119,6 +126,17 @@ export interface ExplainedDeployment {
   /** The number that its balance's strategy sorts by: see the descriptions of `Route.Strategy`. */
   readonly score: number | undefined
   readonly policies: Policies
+  /** The queue of its limits, if it has one. A call waits there where a limit is the only check that fails. */
+  readonly queue?: ExplainedQueue | undefined
+}
+
+/** A queue with its settings, `maxWait` in milliseconds, and how many calls wait there now. */
+export interface ExplainedQueue {
+  readonly max: number
+  readonly maxWait: number
+  /** When the deployments after it are tried: `first`, before a call waits, or `last`, after it has. */
+  readonly fallback: QueueFallback
+  readonly waiting: number
 }
 
 /** One account of a deployment. `account` is its place, from 1. */
@@ -144,7 +162,7 @@ export interface Policies {
   readonly circuit: CircuitPolicy
   /** The longest cooldown before a call probes. */
   readonly cooldown: { readonly max: number }
-  readonly limits: Limits
+  readonly limits: Omit<Limits, "queue">
   /** Its faults, as those of the route. */
   readonly faults?: ReadonlyArray<string> | undefined
 }
@@ -242,20 +260,26 @@ const affinity = (affinity: Affinity | undefined): string => {
   return `, ${AffinityPolicy.describe(affinity)}: the conversation is ${kept}`
 }
 
-const headline = ({ checks, deployment, model, score }: ExplainedDeployment): string => {
+const headline = ({ checks, deployment, model, queue, score }: ExplainedDeployment): string => {
   const scored = score === undefined ? "" : `, score ${Math.round(score * 1000) / 1000}`
-  return `${deployment} (${model}${scored}): ${verdict(checks)}`
+  return `${deployment} (${model}${scored}): ${verdict(checks, queue)}`
 }
 
-const verdict = (checks: Partial<Checks>): string => {
+const verdict = (checks: Partial<Checks>, queue?: ExplainedQueue): string => {
   const reasons = Object.values(checks).flatMap((availability: Availability) =>
     availability._tag === "Available" ? [] : [meaning(availability).text],
   )
-  return reasons.length === 0 ? "available" : `skipped: ${reasons.join("; ")}`
+  if (reasons.length === 0) return "available"
+  const { concurrency: _concurrency, limits: _limits, ...others } = checks
+  const isAtLimitOnly = Object.values(others).every(({ _tag }) => _tag === "Available")
+  return queue === undefined || !isAtLimitOnly
+    ? `skipped: ${reasons.join("; ")}`
+    : `${queue.fallback === "last" ? "waits" : "waits if no other deployment answers"}: ${reasons.join("; ")}; ${queue.waiting} of at most ${queue.max} calls wait`
 }
 
 const policies = (
   {
+    queue,
     policies: { accept, circuit, cooldown, faults, limits, fallbackOn, protect, retry, timeout, unsupportedParams },
   }: ExplainedDeployment,
   streaming: boolean,
@@ -277,6 +301,11 @@ const policies = (
     ...(streaming && protect !== "preamble" ? [`stream protection: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
     ...faultLine(faults),
+    ...(queue === undefined
+      ? []
+      : [
+          `queue: at most ${queue.max} calls wait for its limits, each for at most ${time(queue.maxWait)}, ${queue.fallback === "last" ? "before the deployments after it are tried" : "if no other deployment answers"}`,
+        ]),
   ]
 }
 

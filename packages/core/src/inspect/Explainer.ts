@@ -9,6 +9,8 @@ import * as Candidates from "../deployment/Candidate.ts"
 import type { Call } from "../model/Call.ts"
 import type { Engine } from "../execution/CallExecutor.ts"
 import * as Faults from "../policy/Fault.ts"
+import type { Limits } from "../policy/Limits.ts"
+import * as QueuePolicy from "../policy/QueuePolicy.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
 import * as Plan from "../route/Plan.ts"
@@ -148,7 +150,16 @@ const explainStep = (
         ? undefined
         : Strategy.score(selection, step.leaf, call.streaming),
     policies: policiesOf(step, call, total),
+    ...queueOf(candidate),
   }
+}
+
+const queueOf = (candidate: Candidate): Pick<ExplainedDeployment, "queue"> | undefined => {
+  const { limits } = candidate.deployment
+  const policy = QueuePolicy.resolve(limits?.queue)
+  if (policy === undefined) return undefined
+  const waiting = (candidate.accounts?.all ?? [candidate]).reduce((sum, { queue }) => sum + queue.waiting, 0)
+  return { queue: { ...policy, fallback: limits?.queue?.fallback ?? "first", waiting } }
 }
 
 const available: Availability = { _tag: "Available" }
@@ -178,12 +189,19 @@ const policiesOf = ({ leaf }: Plan.Step, call: Call, total: number): Policies =>
     protect: policies.stream.protect,
     circuit: circuitOf(candidate),
     cooldown: { max: candidate.cooldown },
-    limits: candidate.deployment.limits ?? {},
+    limits: ratesOf(candidate.deployment.limits),
     ...(candidate.deployment.faults === undefined
       ? undefined
       : { faults: candidate.deployment.faults.map(Faults.describe) }),
   }
 }
+
+const ratesOf = ({ concurrency, rpd, rpm, tpm }: Limits = {}): Omit<Limits, "queue"> => ({
+  ...(rpm === undefined ? undefined : { rpm }),
+  ...(tpm === undefined ? undefined : { tpm }),
+  ...(rpd === undefined ? undefined : { rpd }),
+  ...(concurrency === undefined ? undefined : { concurrency }),
+})
 
 const circuitOf = ({ circuit: { permanentFailure, max, open, trip } }: Candidate): CircuitPolicy =>
   trip._tag === "Consecutive"

@@ -15,6 +15,7 @@ import type { Problem } from "../route/Problem.ts"
 import type { ResolvedRetryPolicy } from "../policy/Retry.ts"
 import type { Route } from "../route/Route.ts"
 import * as Routes from "../route/Route.ts"
+import * as QueuePolicy from "../policy/QueuePolicy.ts"
 
 /** The worst case of one call on a route. */
 export interface WorstCase {
@@ -70,13 +71,16 @@ export const lint = (
   return Result.map(BoundRoute.make(routes, candidates, defaults), (compiled) => {
     const found = new Map([...compiled].map(([name, route]) => [name, warnings(route)]))
     return {
-      warnings: Object.entries(routes).flatMap(([name, route]) => {
-        // Warnings of routes that it names are reported for those routes.
-        const reported = new Set(Routes.names(route).flatMap((each) => found.get(each) ?? []))
-        return (found.get(name) ?? [])
-          .filter((message) => !reported.has(message))
-          .map((message) => ({ path: `routes.${name}`, message }))
-      }),
+      warnings: [
+        ...Object.entries(routes).flatMap(([name, route]) => {
+          // Warnings of routes that it names are reported for those routes.
+          const reported = new Set(Routes.names(route).flatMap((each) => found.get(each) ?? []))
+          return (found.get(name) ?? [])
+            .filter((message) => !reported.has(message))
+            .map((message) => ({ path: `routes.${name}`, message }))
+        }),
+        ...queuesOfNothing(deployments),
+      ],
       worstCases: [...compiled.values()].filter(({ name }) => Object.hasOwn(routes, name)).map(worst),
     }
   })
@@ -146,6 +150,7 @@ const warningsOf = (all: Path, total: number): ReadonlyArray<string> => {
     ...unanswerable(tried),
     ...uncheckedStreams(tried),
     ...mixedEmbeddingModels(tried),
+    ...queues(tried, total),
   ]
 }
 
@@ -212,6 +217,33 @@ const unreachableInTime = (tried: Leaves, total: number): ReadonlyArray<string> 
   }
   return []
 }
+
+/** Queues in which a call may wait for as long as it may take. */
+const queues = (tried: Leaves, total: number): ReadonlyArray<string> => {
+  const named = new Map(tried.map(({ candidate: { deployment, name } }) => [name, deployment.limits]))
+  return [...named].flatMap(([name, limits]) => {
+    const { maxWait = 0 } = QueuePolicy.resolve(limits?.queue) ?? {}
+    return maxWait < total
+      ? []
+      : [
+          `calls wait up to ${time(maxWait)} in the queue of "${name}", and the call's total timeout is ${time(total)}: set its \`maxWait\` lower`,
+        ]
+  })
+}
+
+/** Queues of deployments without limits. */
+const queuesOfNothing = (deployments: Readonly<Record<string, Options>>): ReadonlyArray<Problem> =>
+  Object.entries(deployments).flatMap(([name, { limits = {} }]) => {
+    const { concurrency, queue, rpd, rpm, tpm } = limits
+    return queue === undefined || (concurrency ?? rpd ?? rpm ?? tpm) !== undefined
+      ? []
+      : [
+          {
+            path: `deployments.${name}`,
+            message: "has a queue but no limits, so no call waits: set `limits.concurrency`, `rpm`, `rpd` or `tpm`",
+          },
+        ]
+  })
 
 const abilities = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning"] as const satisfies ReadonlyArray<
   keyof Capabilities

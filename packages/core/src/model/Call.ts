@@ -6,6 +6,7 @@ import type * as Chat from "./Chat.ts"
 import type { Capabilities, Capability } from "./Capabilities.ts"
 import type * as Embedding from "./Embedding.ts"
 import * as Outline from "./Outline.ts"
+import type { Priority } from "./Priority.ts"
 import type { Spending } from "./Spending.ts"
 import { charactersPerToken } from "./Usage.ts"
 
@@ -39,6 +40,8 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `protocol`: the protocol of the client, for receipts.
  * - `team`: the team of the caller, for receipts and budgets.
  * - `session`: the id of the conversation that the call belongs to, for balances that keep conversations (`AffinityPolicy`).
+ * - `priority`: its class in the queues where it waits. Default: `normal`.
+ * - `queuedMillis`: how long it has waited before it reached the router, in milliseconds. It counts in `timeout.total`.
  * - `spending`: asked before each attempt, and told what it cost. Set by `BudgetedRouter`.
  */
 export interface CallOptions {
@@ -49,6 +52,8 @@ export interface CallOptions {
   readonly protocol?: string | undefined
   readonly team?: string | undefined
   readonly session?: string | undefined
+  readonly priority?: Priority | undefined
+  readonly queuedMillis?: number | undefined
   readonly spending?: Spending | undefined
 }
 

@@ -34,11 +34,23 @@ export type Rejection =
   /** Another call is the probe. */
   | { readonly _tag: "CircuitHalfOpen" }
   /** All permits of `limits.concurrency` are taken. */
-  | { readonly _tag: "ConcurrencyLimited" }
+  | ({ readonly _tag: "ConcurrencyLimited" } & NotAdmitted)
   /** The deployment's own request or token limit is used up. */
-  | { readonly _tag: "RateLimited"; readonly limit: "rpm" | "rpd" | "tpm"; readonly retryAfter: number }
+  | ({
+      readonly _tag: "RateLimited"
+      readonly limit: "rpm" | "rpd" | "tpm"
+      readonly retryAfter: number
+    } & NotAdmitted)
   /** A budget does not cover the attempt. `retryAfter` is `Infinity` if it never will. */
   | { readonly _tag: "OverBudget"; readonly budget: string; readonly retryAfter: number }
+
+/**
+ * Why the queue of a limit did not help: it was full, or the call waited for as long as it may, or would have had to wait for
+ * longer. `undefined` if the call did not try to wait.
+ */
+interface NotAdmitted {
+  readonly queue?: "full" | "timeout" | undefined
+}
 
 export type SkipReason = PlanSkip | BranchSkip | Rejection
 
@@ -79,9 +91,12 @@ export const meaning = (reason: SkipReason): Meaning => {
     case "CoolingDown":
       return rateLimited(`cooling down for ${seconds(reason.retryAfter)}`, reason.retryAfter)
     case "RateLimited":
-      return rateLimited(`at its ${reason.limit} limit for ${seconds(reason.retryAfter)}`, reason.retryAfter)
+      return rateLimited(
+        `at its ${reason.limit} limit for ${seconds(reason.retryAfter)}${notAdmitted(reason)}`,
+        reason.retryAfter,
+      )
     case "ConcurrencyLimited":
-      return rateLimited("at its concurrency limit", permit)
+      return rateLimited(`at its concurrency limit${notAdmitted(reason)}`, permit)
     case "OverBudget":
       return {
         kind: "BudgetExceeded",
@@ -119,6 +134,9 @@ const rateLimited = (text: string, retryAfter: number): Meaning => ({
   standsFor: ["RateLimited"],
   text,
 })
+
+const notAdmitted = ({ queue }: NotAdmitted): string =>
+  queue === undefined ? "" : queue === "full" ? ", and its queue is full" : ", and not admitted in time by its queue"
 
 const seconds = (millis: number): string => `${Math.ceil(millis / 100) / 10} s`
 

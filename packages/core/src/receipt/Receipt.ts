@@ -118,6 +118,8 @@ export interface Receipt {
   readonly affinity: Affinity | undefined
   /** The time from the start of the call to a stream's first output. */
   readonly firstTokenMillis: number | undefined
+  /** How long the call has waited for limits, in milliseconds; `undefined` if it has not. `millis` includes it. */
+  readonly queuedMillis: number | undefined
   /** Set when the call has ended, as is `millis`. */
   readonly outcome: Outcome | undefined
   /** The kind of the error of a call that failed. */
@@ -155,6 +157,7 @@ export class ReceiptBuilder implements Receipt {
   cache: "hit" | "miss" | undefined = undefined
   affinity: Affinity | undefined = undefined
   firstTokenMillis: number | undefined = undefined
+  queuedMillis: number | undefined
   outcome: Outcome | undefined = undefined
   error: Kind | undefined = undefined
   millis: number | undefined = undefined
@@ -180,6 +183,7 @@ export class ReceiptBuilder implements Receipt {
     this.traceId = span?.traceId
     this.spanId = span?.spanId
     this.startedAt = at
+    this.queuedMillis = options.queuedMillis
   }
 
   /** Records the result of the cache lookup: `undefined` is a miss. */
@@ -187,6 +191,11 @@ export class ReceiptBuilder implements Receipt {
     this.cache = entry === undefined ? "miss" : "hit"
     this.deployment = entry?.deployment
     this.droppedParams = entry?.droppedParams
+  }
+
+  /** Adds a wait. */
+  queued(millis: number): void {
+    this.queuedMillis = (this.queuedMillis ?? 0) + millis
   }
 
   finish(outcome: Outcome, error: Kind | undefined, now: number): void {

@@ -11,7 +11,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ShadowOf } from "../model/Call.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
+import type { Departure } from "../queue/AdmissionQueue.ts"
 import type { Attempt, Place, Receipt, Skipped } from "./Receipt.ts"
+
+export type { Departure } from "../queue/AdmissionQueue.ts"
 
 /**
  * An event. `call` is the receipt's `id`, and `route` the route or deployment that was called. Events of a shadow call have
@@ -23,6 +26,15 @@ export type RouteEvent = { readonly call: string; readonly route: string; readon
     | ({ readonly _tag: "AttemptStarted"; readonly model: string } & Place)
     | { readonly _tag: "AttemptEnded"; readonly attempt: Attempt }
     | ({ readonly _tag: "DeploymentSkipped" } & Skipped)
+    /** The call waits for the limits of a deployment. `LeftQueue` follows. */
+    | { readonly _tag: "Queued"; readonly deployment: string }
+    /** The call no longer waits. `millis`: how long it has waited; 0 for one that is rejected at once. */
+    | {
+        readonly _tag: "LeftQueue"
+        readonly deployment: string
+        readonly departure: Departure
+        readonly millis: number
+      }
     /** An attempt failed and the call falls back to another deployment. Skipped deployments are neither `from` nor `to`. */
     | { readonly _tag: "Failover"; readonly from: string; readonly to: string; readonly reason: ReasonTag }
     /** A hedge starts: `from` is slow or waits for a retry, and `to` is tried at the same time. The first output wins. */

@@ -18,6 +18,7 @@ import { protects } from "../policy/StreamPolicy.ts"
 import { reasonTags } from "../model/ProviderError.ts"
 import type { Route } from "./Route.ts"
 import { splitBy } from "./Split.ts"
+import { queueFallbacks } from "../policy/QueuePolicy.ts"
 import { strategies } from "./Strategy.ts"
 
 /** The rule for one value. `expected` completes "expected …" in messages. */
@@ -88,6 +89,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   shadow: "it copies whole calls; set it on an outermost route",
   faults:
     "they are switched on by the name of a route or a deployment; set them on an outermost route or in a deployment",
+  priority: "it belongs to the caller; set it in the limits of a key or a team",
   connect: "it concerns connections to providers; set it under `defaults.timeout` or in a deployment",
   affinity: "it keeps a conversation on one of several deployments; set it beside a `balance`",
 }
@@ -116,6 +118,12 @@ const circuitShape = {
   max: positiveDuration,
   permanentFailure: positiveDuration,
 }
+const queueShape: Shape = {
+  max: countOrNone,
+  maxWait: positiveDuration,
+  fallback: oneOf(queueFallbacks),
+  priority: "misplaced",
+}
 const cooldownShape = { max: positiveDuration }
 const streamShape = { protect: oneOf(protects), buffer: size }
 const unsupportedParamsShape = oneOf(Chat.UnsupportedParams.literals)
@@ -141,7 +149,7 @@ const ratesShape: Shape = {
 const deploymentShape: Shape = {
   model: required(rule("the vendor's id of a model", (value) => Predicate.isString(value) && value.trim() !== "")),
   weight: amount,
-  limits: { rpm: count, tpm: count, rpd: count, concurrency: count },
+  limits: { rpm: count, tpm: count, rpd: count, concurrency: count, queue: queueShape },
   capabilities: { contextWindow: count, maxOutput: count },
   price: ratesShape,
   retry: { ...retryShape, budget: "misplaced" },

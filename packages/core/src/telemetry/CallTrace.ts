@@ -20,6 +20,7 @@ import type * as Embedding from "../model/Embedding.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import { snakeCase } from "../model/SnakeCase.ts"
 import { StreamedResponse } from "../model/StreamedResponse.ts"
+import type { Departure } from "../queue/AdmissionQueue.ts"
 import type { Attempt, AttemptType, Receipt, Skipped } from "../receipt/Receipt.ts"
 import * as GenAi from "./GenAi.ts"
 import * as MessageContent from "./MessageContent.ts"
@@ -169,6 +170,18 @@ export class CallTrace {
       "understudy.deployment": deployment,
       ...(account === undefined ? undefined : { "understudy.account": account }),
       "understudy.skip.reason": snakeCase(reason._tag),
+    })
+  }
+
+  queued(deployment: string): void {
+    this.#event("understudy.queued", { "understudy.deployment": deployment })
+  }
+
+  leftQueue(deployment: string, departure: Departure, millis: number): void {
+    this.#event("understudy.queue.left", {
+      "understudy.deployment": deployment,
+      "understudy.queue.departure": departure,
+      "understudy.queue.wait_ms": millis,
     })
   }
 

@@ -127,6 +127,28 @@ describe("Lint.lint, warnings", () => {
     )
   })
 
+  it("warns of a queue in which a call may wait for its whole time, and of one without limits", () => {
+    const route = { assistant: Route.fallback("a", "b").pipe(Route.timeout({ total: "30 seconds" })) }
+    const waits = (maxWait: "30 seconds" | "29 seconds") => ({
+      a: { limits: { concurrency: 1, queue: { maxWait } } },
+      b: { limits: { rpm: 1, queue: {} } },
+    })
+    assert.deepStrictEqual(
+      warnings(route, waits("29 seconds")).filter((each) => each.includes("queue")),
+      [],
+    )
+    assert.deepStrictEqual(
+      warnings(route, waits("30 seconds")).filter((each) => each.includes("queue")),
+      [
+        'routes.assistant: calls wait up to 30s in the queue of "a", and the call\'s total timeout is 30s: set its `maxWait` lower',
+      ],
+    )
+    assert.deepStrictEqual(
+      warnings(route, { a: { limits: { queue: {} } }, b: {} }).filter((each) => each.includes("queue")),
+      ["deployments.a: has a queue but no limits, so no call waits: set `limits.concurrency`, `rpm`, `rpd` or `tpm`"],
+    )
+  })
+
   it("warns of fallbacks with fewer capabilities or a smaller context window than the first deployment", () => {
     assert.deepStrictEqual(
       warnings(

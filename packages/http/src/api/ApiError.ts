@@ -17,6 +17,8 @@ import * as Disclosure from "./Disclosure.ts"
 export interface ApiError extends ClientError {
   /** The number of attempts at providers. */
   readonly tried?: number | undefined
+  /** How long the call has waited for limits, in milliseconds, if it has. */
+  readonly queuedMillis?: number | undefined
   /** The attempts, then the skipped deployments. */
   readonly attempts?: ReadonlyArray<Attempt> | undefined
 }
@@ -86,6 +88,7 @@ export const make = (error: RouterError, level: Level): ApiError => {
     retryAfter,
     lasting: permanent || (retryAfter ?? 0) > maxClientWait,
     requestId: error.receipt?.id,
+    queuedMillis: error.receipt?.queuedMillis,
     tried: receipt?.attempts.length,
     attempts: receipt === undefined ? undefined : attempts(receipt, level),
   }

@@ -14,16 +14,18 @@ import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import type { Level } from "../auth/Expose.ts"
+import { queuedHeaders } from "../keys/RateLimitHeaders.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Disclosure from "./Disclosure.ts"
 
 /**
  * The response headers of a call: request id, deployment and affinity (unless the stream is buffered, when they may still
- * change), the arm of a split, attempts, cost, cache result, and dropped parameters.
+ * change), the arm of a split, attempts, cost, time in queues, cache result, and dropped parameters.
  */
 export const headers = (receipt: Receipt, level: Level, { buffered = false } = {}): Record<string, string> => ({
   ...requestIdHeaders(receipt.id),
   ...(level === "none" ? undefined : deploymentHeaders(receipt, level, buffered)),
+  ...queuedHeaders(receipt.queuedMillis),
   ...(receipt.cache === undefined ? undefined : { "x-understudy-cache": receipt.cache }),
   ...(receipt.droppedParams === undefined
     ? undefined
@@ -80,6 +82,7 @@ export const errorHeaders = (
     headers: {
       ...requestIdHeaders(requestId),
       ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
+      ...queuedHeaders(error.queuedMillis),
       ...(error.retryAfter === undefined ? undefined : retryAfterHeaders(error.retryAfter)),
       // The SDKs of OpenAI and Anthropic, and Claude Code, read this before the status.
       ...(ApiError.isFinal(error) ? { "x-should-retry": "false" } : undefined),

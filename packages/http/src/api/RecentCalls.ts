@@ -135,6 +135,16 @@ const stepJson = (step: Step) => {
       const { account, at, deployment, reason } = step
       return { type: "skip", deployment, account, start_ms: at, text: meaning(reason).text, ...skipReason(reason) }
     }
+    case "Queued": {
+      const { deployment, ended, start } = step
+      return {
+        type: "queued",
+        deployment,
+        start_ms: start,
+        duration_ms: ended?.millis ?? null,
+        outcome: ended?.departure ?? "waiting",
+      }
+    }
     case "CacheHit":
       return { type: "cache_hit", deployment: step.deployment, model: plain(step.model), start_ms: step.at }
   }

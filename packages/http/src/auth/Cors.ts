@@ -23,6 +23,7 @@ export const exposed: ReadonlyArray<string> = [
   "x-understudy-split",
   "x-understudy-attempts",
   "x-understudy-cost",
+  "x-understudy-queued-ms",
   "x-understudy-cache",
   "x-understudy-affinity",
   "x-understudy-dropped-params",

@@ -67,6 +67,7 @@ export class Keyring {
   /** The keys of the configuration by the team that they name. */
   #namingTeams: ReadonlyMap<string, ReadonlyArray<Key>> = new Map()
   readonly #lengths = new Set<number>()
+  readonly #listeners = new Set<() => void>()
   #version = 0
 
   /** The first of two keys with the same text counts. `hasDatabase`: keys of a database are added to it. */
@@ -84,6 +85,16 @@ export class Keyring {
   /** A number that changes when texts are added or removed. */
   get version(): number {
     return this.#version
+  }
+
+  /** Calls a function when a key or a team has changed, until the result is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   /** The number of virtual keys. */
@@ -143,12 +154,14 @@ export class Keyring {
     for (const each of before) if (!now.includes(each)) this.#delete(each)
     for (const each of now) this.#add(each)
     this.#stored.set(key.id, now)
+    this.#changed()
   }
 
   /** Removes a key of the database. */
   remove(id: string): void {
     for (const key of this.#stored.get(id) ?? []) this.#delete(key)
     if (this.#stored.delete(id)) this.#byId.delete(id)
+    this.#changed()
   }
 
   /** Adds or changes a team, for its keys of the database, and for those of the configuration that name it. */
@@ -183,6 +196,7 @@ export class Keyring {
     this.#setConfigured(next)
     // A key of the database may have the text or the id of one that is gone.
     for (const key of [...this.#stored.values()].flat()) this.#add(key)
+    this.#changed()
     return configured.length > 0
   }
 
@@ -209,6 +223,7 @@ export class Keyring {
     for (const key of [...this.#stored.values()].flat()) {
       if (key.virtualKey?.team?.id === id) this.#setTeam(key, this.#teams.get(id))
     }
+    this.#changed()
   }
 
   #setTeam(key: Key, team: Team | undefined): void {

@@ -2,12 +2,19 @@
  * Virtual keys: keys that the gateway issues to its callers, with limits and allowed routes. They are never sent to a
  * provider. Some are written in the configuration; others are made at run time, and only their digests are kept.
  */
-import type { Limits } from "@understudy/core/Policies"
+import type { Limits, Priority, QueuePolicy } from "@understudy/core/Policies"
 import type * as Redacted from "effect/Redacted"
 
-export interface KeyLimits extends Limits {
+export interface KeyLimits extends Omit<Limits, "queue"> {
   /** Token counts and explanations per minute, which do not count as calls. Default: `rpm`. */
   readonly cpm?: number | undefined
+  /** The calls that wait while the key or the team is at a limit. Default: none. */
+  readonly queue?: KeyQueue | undefined
+}
+
+/** `priority`: the class of its calls in every queue: of its team and of deployments too. Default: its team's, or `normal`. */
+export interface KeyQueue extends QueuePolicy {
+  readonly priority?: Priority | undefined
 }
 
 /**
@@ -56,6 +63,10 @@ export interface VirtualKey {
 export interface ConfiguredKey extends VirtualKey {
   readonly key: Redacted.Redacted
 }
+
+/** The priority of the key's calls: its own, or its team's. */
+export const priorityOf = ({ limits, team }: VirtualKey): Priority | undefined =>
+  limits?.queue?.priority ?? team?.limits?.queue?.priority
 
 /** The key as people know it. */
 export const nameOf = ({ id, name }: VirtualKey): string => name ?? id

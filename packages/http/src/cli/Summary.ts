@@ -3,7 +3,9 @@
  */
 import type { Route } from "@understudy/core/Route"
 import { percent } from "@understudy/core/internal/route/Split"
+import { shownLimits } from "../api/admin/Fields.ts"
 import type { Configuration } from "../Config.ts"
+import * as Format from "./admin/Format.ts"
 import { section } from "./Table.ts"
 
 /** A line for each route, each deployment and each key, in columns. */
@@ -21,9 +23,7 @@ export const lines = ({ deployments, keys, routes }: Configuration): ReadonlyArr
     keys.map(({ id, limits = {}, routes }) => [
       id,
       routes?.join(", ") ?? "all",
-      Object.entries(limits)
-        .map(([limit, max]) => `${limit} ${max}`)
-        .join(", "),
+      Object.keys(limits).length === 0 ? "" : Format.limits(shownLimits(limits)),
     ]),
   ),
 ]

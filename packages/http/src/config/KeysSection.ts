@@ -1,10 +1,11 @@
 /**
  * The `keys` section of a configuration: virtual keys.
  */
+import { priorities } from "@understudy/core/Policies"
 import type { Route } from "@understudy/core/Route"
 import { conditions } from "@understudy/core/Route"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
-import { Limits } from "@understudy/providers/internal/config/Deployments"
+import { limits, queue } from "@understudy/providers/internal/config/Deployments"
 import type { Problem } from "@understudy/providers/internal/config/ConfigError"
 import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import { count, secret, source, text, word } from "@understudy/providers/internal/config/Fields"
@@ -18,7 +19,11 @@ import { Timestamp } from "./Timestamp.ts"
 const optional = Schema.optionalKey
 
 /** The limits of a key or a team. */
-export const KeyLimits = Schema.Struct({ ...Limits.fields, cpm: optional(count) })
+export const KeyLimits = Schema.Struct({
+  ...limits,
+  cpm: optional(count),
+  queue: optional(Schema.Struct({ ...queue, priority: optional(word(priorities)) })),
+})
 
 /** A list of tags. */
 export const Tags = Schema.Array(

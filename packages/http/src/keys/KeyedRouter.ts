@@ -3,7 +3,7 @@
  * and before a deployment is selected.
  *
  * A call outside of the routes or limits of the key or its team fails with a `RouterError`. The state of the limits is in the headers of
- * every response. Calls without a virtual key (see `Caller`) are passed to the router unchanged.
+ * every response. A call over a limit that has a queue waits there. Calls without a virtual key (see `Caller`) are passed to the router unchanged.
  */
 import type { AnyRequest, CallOptions } from "@understudy/core/Call"
 import { Call } from "@understudy/core/Call"
@@ -11,7 +11,12 @@ import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
+import { lowered } from "@understudy/core/internal/model/Priority"
+import * as Timeout from "@understudy/core/internal/policy/Timeout"
+import type { Priority } from "@understudy/core/Policies"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpEffect from "effect/http/HttpEffect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
@@ -20,14 +25,13 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import * as KeyMetrics from "../observe/KeyMetrics.ts"
 import * as KeyLimits from "./KeyLimits.ts"
 import { Caller } from "../auth/Caller.ts"
 import type { Keyring } from "../auth/Keyring.ts"
 import * as RateLimitHeaders from "./RateLimitHeaders.ts"
 import type { KeyLimits as Limits, VirtualKey } from "../auth/VirtualKey.ts"
-import { mayCall, nameOf, routesOf } from "../auth/VirtualKey.ts"
+import { mayCall, nameOf, priorityOf, routesOf } from "../auth/VirtualKey.ts"
 
 /** The router in context, within the routes and limits that these keys have at the time of a call. */
 export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLimiter.RateLimiter> =>
@@ -36,19 +40,19 @@ export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLi
     Effect.gen(function* () {
       const router = yield* Router
       const limiter = yield* RateLimiter.RateLimiter
-      const admit = admission(keys, limiter, router.canonicalName)
+      const admit = yield* admission(keys, limiter, router.canonicalName)
       return Router.of({
         ...router,
         chat: (request, options) =>
-          keyedCall(admit, new Call(request, false), options, Effect.ensuring, (options) =>
+          keyedCall(admit, router, new Call(request, false), options, Effect.ensuring, (options) =>
             router.chat(request, options),
           ),
         chatStream: (request, options) =>
-          keyedCall(admit, new Call(request, true), options, untilScopeCloses, (options) =>
+          keyedCall(admit, router, new Call(request, true), options, untilScopeCloses, (options) =>
             router.chatStream(request, options),
           ),
         embed: (request, options) =>
-          keyedCall(admit, new Call(request, false), options, Effect.ensuring, (options) =>
+          keyedCall(admit, router, new Call(request, false), options, Effect.ensuring, (options) =>
             router.embed(request, options),
           ),
         countTokens: (request, options) =>
@@ -72,24 +76,34 @@ type Admit = (
   key: VirtualKey,
   call: Pick<Call, "request" | "tokens">,
   limited: Limited,
+  waiting?: QueueWait,
 ) => Effect.Effect<KeyLimits.Lease, RouterError>
 
 /** The admission of these keys. `resolve` finds the name of a route or a deployment for a model name, by its wildcards. */
-const admission = (keys: Keyring, limiter: RateLimiter.RateLimiter, resolve: (model: string) => string): Admit => {
+const admission = Effect.fnUntraced(function* (
+  keys: Keyring,
+  limiter: RateLimiter.RateLimiter,
+  resolve: (model: string) => string,
+): Effect.fn.Return<Admit, never, Scope.Scope> {
   const limiters: Record<Limited, Limiters> = {
     calls: new Limiters(limiter, keys, "", (limits) => limits),
     "side requests": new Limiters(limiter, keys, ":side-requests", KeyLimits.ofSideRequests),
   }
-  return (caller, call, limited) => {
+  const stop = keys.onChange(() => limiters.calls.update())
+  yield* Effect.addFinalizer(() => Effect.sync(stop))
+  return (caller, call, limited, waiting) => {
     const { model } = call.request
     const key = keys.byId(caller.id)
     if (key === undefined || !mayCall(key, resolve(model))) return forbid(key ?? caller, model)
-    const admitted = limiters[limited].of(key).acquire(call)
+    const admitted = limiters[limited].of(key).acquire(call, waiting)
     return Effect.catch(Effect.tap(admitted, addHeaders), (exceeded) =>
-      Effect.andThen(addHeaders(exceeded), reject(key, "rate_limited", rateLimited(exceeded, limited))),
+      Effect.andThen(
+        addHeaders(exceeded, waiting?.millis),
+        reject(key, "rate_limited", rateLimited(exceeded, limited, waiting?.millis)),
+      ),
     )
   }
-}
+})
 
 /** The limiters of keys. One is made with the first request of its key: most keys of a large list are rarely used. */
 class Limiters {
@@ -99,8 +113,8 @@ class Limiters {
   readonly #limitsOf: (limits: Limits) => Limits
   /** Each with the key that it was made for: a key that changes is another value. */
   readonly #made = new Map<string, { readonly key: VirtualKey; readonly limiter: KeyLimits.KeyLimiter }>()
-  /** The permits of concurrency limits, which outlive a change of the limit. */
-  readonly #permits = new Map<string, Semaphore.Semaphore>()
+  /** The limits of keys and teams, with the permits and the waiting calls that outlive a change. */
+  readonly #owners = new Map<string, KeyLimits.OwnerLimits>()
 
   constructor(limiter: RateLimiter.RateLimiter, keys: Keyring, suffix: string, limitsOf: (limits: Limits) => Limits) {
     this.#limiter = limiter
@@ -113,30 +127,39 @@ class Limiters {
     const made = this.#made.get(key.id)
     if (made?.key === key) return made.limiter
     const { limits, team } = key
-    const own = this.#make({ type: "key", id: key.id, name: nameOf(key) }, limits)
+    const own = this.#owner({ type: "key", id: key.id, name: nameOf(key) }, limits)
     const limiter =
       team?.limits === undefined
         ? own
-        : KeyLimits.both(this.#make({ type: "team", id: team.id, name: team.name }, team.limits), own)
+        : KeyLimits.both(own, this.#owner({ type: "team", id: team.id, name: team.name }, team.limits))
     this.#made.set(key.id, { key, limiter })
     if (this.#made.size > 2 * this.#keys.size + minForgotten) this.#forget()
     return limiter
   }
 
-  #make(owner: KeyLimits.Owner, limits: Limits = {}): KeyLimits.KeyLimiter {
-    const now = this.#limitsOf(limits)
-    const concurrency = this.#concurrencyOf(`${owner.type}:${owner.id}`, now.concurrency)
-    return KeyLimits.make(this.#limiter, { ...owner, id: `${owner.id}${this.#suffix}` }, now, concurrency)
+  /** Puts the limits in force that keys and teams have now, for the calls that wait. */
+  update(): void {
+    for (const [id, { key }] of this.#made) {
+      const team = key.team === undefined ? undefined : this.#owners.get(`team:${key.team.id}`)
+      const own = this.#owners.get(`key:${id}`)
+      if (own?.waiting === 0 && (team?.waiting ?? 0) === 0) continue
+      const now = this.#keys.byId(id)
+      // A key that is gone has no queue any more, and neither has a team without limits.
+      if (now === undefined) own?.update(withoutQueue(key.limits))
+      else this.of(now)
+      if (now?.team?.limits === undefined) team?.update(withoutQueue(key.team?.limits))
+    }
   }
 
-  #concurrencyOf(owner: string, max: number | undefined): KeyLimits.Concurrency | undefined {
-    if (max === undefined) return undefined
-    const known = this.#permits.get(owner)
-    if (known !== undefined) Effect.runSync(known.resize(max))
-    const permits = known ?? Semaphore.makeUnsafe(max)
-    this.#permits.set(owner, permits)
-    // Calls have permits of their own, and token counts and explanations have theirs.
-    return { key: `${owner}${this.#suffix}`, max, permits }
+  #owner(owner: KeyLimits.Owner, limits: Limits = {}): KeyLimits.OwnerLimits {
+    const name = `${owner.type}:${owner.id}`
+    let known = this.#owners.get(name)
+    if (known === undefined) {
+      known = new KeyLimits.OwnerLimits(this.#limiter, { ...owner, id: `${owner.id}${this.#suffix}` })
+      this.#owners.set(name, known)
+    }
+    known.update(this.#limitsOf(limits))
+    return known
   }
 
   /** Forgets the limiters of keys that no longer exist. */
@@ -144,10 +167,12 @@ class Limiters {
     for (const id of this.#made.keys()) {
       if (this.#keys.byId(id) !== undefined) continue
       this.#made.delete(id)
-      this.#permits.delete(`key:${id}`)
+      this.#owners.delete(`key:${id}`)
     }
   }
 }
+
+const withoutQueue = (limits: Limits = {}): Limits => ({ ...limits, queue: undefined })
 
 /** The fewest limiters of former keys that are worth a search. */
 const minForgotten = 100
@@ -162,16 +187,19 @@ const untilScopeCloses: Holding<Scope.Scope> = (call, release) =>
 /** Runs a call of the caller in context with a permit. */
 const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
   admit: Admit,
+  router: Router["Service"],
   call: Call,
   options: CallOptions | undefined,
   holding: Holding<H>,
   run: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
 ): Effect.Effect<A, RouterError, R | H> =>
-  Effect.flatMap(Caller, (key): Effect.Effect<A, RouterError, R | H> =>
-    key === undefined
+  Effect.withFiber((fiber): Effect.Effect<A, RouterError, R | H> => {
+    const key = fiber.getRef(Caller)
+    return key === undefined
       ? run(options)
-      : Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(admit(key, call, "calls"), (lease) => {
+      : Effect.uninterruptibleMask((restore) => {
+          const wait = mayWait(key) ? new QueueWait(fiber, router, key, call, options, restore) : undefined
+          return Effect.flatMap(admit(key, call, "calls", wait), (lease) => {
             // The usage of a call that is cancelled before it has a response is unknown.
             let used = (): number | undefined => undefined
             const setReceipt = (receipt: Receipt | undefined) =>
@@ -179,7 +207,7 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
                 used = () => (receipt === undefined ? 0 : KeyLimits.used(receipt))
               })
             return holding(
-              restore(run(optionsOf(key, options))).pipe(
+              restore(run(optionsOf(key, options, wait?.millis))).pipe(
                 Effect.tap(({ receipt }) => setReceipt(receipt)),
                 Effect.tapError(({ kind, receipt }) =>
                   Effect.andThen(
@@ -192,9 +220,49 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
               ),
               Effect.suspend(() => lease.release(used())),
             )
-          }),
-        ),
-  )
+          })
+        })
+  })
+
+const mayWait = ({ limits, team }: VirtualKey): boolean => (limits?.queue ?? team?.limits?.queue) !== undefined
+
+/** How a call waits for the limits of its key and its team, and how long it has. */
+class QueueWait implements KeyLimits.Waiting {
+  readonly #context: Context.Context<never>
+  readonly caller: string
+  readonly priority: Priority | undefined
+  readonly deadline: number
+  readonly restore: KeyLimits.Waiting["restore"]
+  /** `undefined` if it has not waited. */
+  millis: number | undefined = undefined
+
+  constructor(
+    { context }: { readonly context: Context.Context<never> },
+    router: Router["Service"],
+    key: VirtualKey,
+    { request }: Pick<Call, "request">,
+    options: CallOptions | undefined,
+    restore: KeyLimits.Waiting["restore"],
+  ) {
+    const now = Context.get(context, Clock.Clock).currentTimeMillisUnsafe()
+    this.#context = context
+    this.caller = key.id
+    this.priority = lowered(priorityOf(key), options?.priority)
+    this.deadline = Timeout.deadline(now, router.totalTimeout(request.model) ?? Infinity, options?.timeout).at
+    this.restore = restore
+  }
+
+  readonly onQueued: KeyLimits.Waiting["onQueued"] = ({ owner, waiting }) =>
+    KeyMetrics.queueOf(owner).waiting.updateUnsafe(waiting, this.#context)
+
+  readonly onLeft: KeyLimits.Waiting["onLeft"] = ({ owner, waiting }, departure, millis) => {
+    const queue = KeyMetrics.queueOf(owner)
+    queue.waiting.updateUnsafe(waiting, this.#context)
+    queue.wait(departure).updateUnsafe(millis / 1000, this.#context)
+    if (departure === "full" || departure === "timeout") queue.rejected(departure).updateUnsafe(1, this.#context)
+    if (millis > 0 || departure === "admitted") this.millis = (this.millis ?? 0) + millis
+  }
+}
 
 /** Runs a token count or an explanation of the caller in context. These have limits of their own. */
 const sideRequest = <A>(
@@ -219,6 +287,7 @@ const withKey = (key: VirtualKey | undefined, options: CallOptions | undefined):
 const optionsOf = (
   key: VirtualKey,
   options: CallOptions = {},
+  queuedMillis = options.queuedMillis,
 ): { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] } => ({
   timeout: options.timeout,
   get tags() {
@@ -233,15 +302,25 @@ const optionsOf = (
   caller: key.id,
   protocol: options.protocol,
   team: key.team?.id,
+  priority: lowered(priorityOf(key), options.priority),
+  queuedMillis,
   spending: options.spending,
 })
 
-/** Adds the state of the limits to the headers of the response, whatever its status. Without a request there is no response. */
-const addHeaders = ({ statuses }: Pick<KeyLimits.Lease, "statuses">): Effect.Effect<void> =>
+/**
+ * Adds the state of the limits to the headers of the response, whatever its status. `queuedMillis`: how long a call that is
+ * rejected has waited. Without a request there is no response.
+ */
+const addHeaders = ({ statuses }: Pick<KeyLimits.Lease, "statuses">, queuedMillis?: number): Effect.Effect<void> =>
   Effect.map(Effect.context(), (context) => {
     if (Context.getOrUndefined(context, HttpServerRequest) === undefined) return
     HttpEffect.appendPreResponseHandlerUnsafe(context, (_, response) =>
-      Effect.succeed(HttpServerResponse.setHeaders(response, RateLimitHeaders.headers(statuses))),
+      Effect.succeed(
+        HttpServerResponse.setHeaders(response, {
+          ...RateLimitHeaders.headers(statuses),
+          ...RateLimitHeaders.queuedHeaders(queuedMillis),
+        }),
+      ),
     )
   })
 
@@ -266,8 +345,9 @@ const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterErro
 }
 
 const rateLimited = (
-  { name, limit, owner, retryAfter, requested }: KeyLimits.KeyLimitExceeded,
+  { name, limit, owner, queue, retryAfter, requested }: KeyLimits.KeyLimitExceeded,
   limited: Limited,
+  queuedMillis = 0,
 ): RouterError =>
   new RouterError({
     kind: "RateLimited",
@@ -278,10 +358,20 @@ const rateLimited = (
           permanent: true,
         }
       : {
-          message: `${owner.type === "key" ? "Key" : "Team"} "${owner.name}" exceeds its limit of ${describe[name](limit)}${limited === "calls" ? "" : " for token counts and explanations"}.`,
+          message: `${owner.type === "key" ? "Key" : "Team"} "${owner.name}" exceeds its limit of ${describe[name](limit)}${limited === "calls" ? "" : " for token counts and explanations"}.${queue === undefined ? "" : notAdmitted[queue](queuedMillis)}`,
           retryAfter,
         }),
   })
+
+/** Why a queue did not help a call that has waited so many milliseconds. */
+const notAdmitted: Record<"full" | "timeout", (millis: number) => string> = {
+  full: (millis) =>
+    millis === 0 ? " Its queue is full." : " Its queue is full: other calls took the place of this one.",
+  timeout: (millis) =>
+    millis === 0
+      ? " The call would wait longer than it may."
+      : ` The call has waited ${Duration.format(Duration.millis(millis))} in its queue.`,
+}
 
 const describe: Record<KeyLimits.KeyLimitExceeded["name"], (limit: number) => string> = {
   rpm: (limit) => `${plural(limit, "request")} a minute`,

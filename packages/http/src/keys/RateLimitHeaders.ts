@@ -30,3 +30,7 @@ export const resetText = (millis: number): string => {
   const minutes = Math.floor(rounded / 60_000)
   return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`
 }
+
+/** How long the call has waited for limits, if it has, in milliseconds. */
+export const queuedHeaders = (millis: number | undefined): Record<string, string> | undefined =>
+  millis === undefined ? undefined : { "x-understudy-queued-ms": String(Math.round(millis)) }

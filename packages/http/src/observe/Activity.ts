@@ -159,6 +159,10 @@ const eventDescriber = (): Describe => {
             return [{ text: `${name} skipped: ${meaning(reason).text}`, brief, kind: "skipped" }]
         }
       }
+      case "Queued":
+        return [{ text: `Waiting for ${event.deployment}, which is at its limit`, kind: "skipped" }]
+      case "LeftQueue":
+        return []
       case "FirstToken":
         return using(event.call, event.deployment)
       case "CacheHit": {

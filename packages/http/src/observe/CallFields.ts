@@ -35,6 +35,7 @@ export const of = (
   skipped: receipt.skipped.map(ofSkipped),
   dropped_params: receipt.droppedParams,
   ...usage(total(receipt)),
+  queued_ms: receipt.queuedMillis,
   first_token_ms: receipt.firstTokenMillis,
   ms: receipt.millis,
   trace_id: receipt.traceId,

@@ -47,9 +47,10 @@ export const line = (receipt: Receipt): string => {
 }
 
 const facts = (receipt: Receipt): ReadonlyArray<string> => {
-  const { caller, firstTokenMillis, id, shadowOf, team } = receipt
+  const { caller, firstTokenMillis, id, queuedMillis, shadowOf, team } = receipt
   const { cost, inputTokens, outputTokens } = total(receipt)
   return [
+    ...(queuedMillis === undefined ? [] : [`queued for ${Math.round(queuedMillis)} ms`]),
     ...(firstTokenMillis === undefined ? [] : [`first token after ${firstTokenMillis} ms`]),
     ...(inputTokens + outputTokens === 0 ? [] : [`${inputTokens}+${outputTokens} tokens`]),
     // Not in exponential notation, which small numbers have by default.

@@ -4,6 +4,7 @@
 import { total } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { byKey, counter } from "@understudy/core/internal/MetricSeries"
+import * as QueueMetrics from "@understudy/core/internal/QueueMetrics"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
@@ -11,6 +12,17 @@ import * as Layer from "effect/Layer"
 export const calls = counter("understudy_key_requests_total", "Calls by virtual key and outcome")
 const tokens = counter("understudy_key_tokens_total", "Tokens by virtual key and type (input, output)")
 const cost = counter("understudy_key_cost_usd_total", "Cost in US dollars by virtual key, where the price is known")
+
+const queues = { key: QueueMetrics.of("key"), team: QueueMetrics.of("team") }
+
+/** The series of the queue of a key or a team. */
+export const queueOf = ({
+  id,
+  type,
+}: {
+  readonly type: "key" | "team"
+  readonly id: string
+}): QueueMetrics.QueueSeries => queues[type](id)
 
 const keySeries = (key: string) => ({
   calls: byKey((outcome) => calls({ key, outcome })),

@@ -20,7 +20,9 @@ const details = (reason: SkipReason): object | undefined => {
     case "CircuitOpen":
       return { retry_after_ms: reason.retryAfter, permanent: reason.permanent }
     case "RateLimited":
-      return { limit: reason.limit, retry_after_ms: reason.retryAfter }
+      return { limit: reason.limit, retry_after_ms: reason.retryAfter, queue: reason.queue }
+    case "ConcurrencyLimited":
+      return { queue: reason.queue }
     case "OverBudget":
       return Number.isFinite(reason.retryAfter)
         ? { budget: reason.budget, retry_after_ms: reason.retryAfter }
@@ -35,7 +37,6 @@ const details = (reason: SkipReason): object | undefined => {
       return { after: snakeCase(reason.after) }
     case "AlreadyFailed":
     case "CircuitHalfOpen":
-    case "ConcurrencyLimited":
     case "ZeroWeight":
       return undefined
   }

@@ -2,6 +2,7 @@
  * The latest calls with their attempts, in memory: those whose events the activity log keeps, and for longer those that failed or used
  * more than one attempt. They are put together when they are read. They have no prompts and no answers.
  */
+import type { Departure } from "@understudy/core/RouteEvent"
 import type { Attempt, Place, Receipt, Skipped } from "@understudy/core/Receipt"
 import type { SkipReason } from "@understudy/core/SkipReason"
 import { Router } from "@understudy/core/Router"
@@ -24,7 +25,7 @@ export interface RecentCall {
   readonly steps: ReadonlyArray<Step>
 }
 
-/** An attempt, a skip, or the response from the cache. */
+/** An attempt, a skip, a wait for a deployment's limits, or the response from the cache. */
 export type Step =
   | (Place & {
       readonly _tag: "Attempt"
@@ -36,6 +37,13 @@ export type Step =
       readonly ended: Attempt | undefined
     })
   | ({ readonly _tag: "Skip"; readonly at: number } & Skipped)
+  | {
+      readonly _tag: "Queued"
+      readonly deployment: string
+      readonly start: number
+      /** Undefined while the call waits. */
+      readonly ended: { readonly millis: number; readonly departure: Departure } | undefined
+    }
   | { readonly _tag: "CacheHit"; readonly deployment: string; readonly model: string; readonly at: number }
 
 export class RecentCalls extends Context.Service<
@@ -128,6 +136,19 @@ const callOf = (events: ReadonlyArray<Happened>): RecentCall | undefined => {
           steps.push({ _tag: "Skip", deployment, account, at, reason })
         }
         break
+      case "Queued":
+        steps.push({ _tag: "Queued", deployment: event.deployment, start: at, ended: undefined })
+        break
+      case "LeftQueue": {
+        const index = steps.findLastIndex(
+          (step) => step._tag === "Queued" && step.deployment === event.deployment && step.ended === undefined,
+        )
+        const { departure, millis } = event
+        const waiting = steps[index]
+        // A call that is rejected at once has not waited.
+        if (waiting?._tag === "Queued") steps[index] = { ...waiting, ended: { millis, departure } }
+        break
+      }
       case "CacheHit":
         steps.push({ _tag: "CacheHit", deployment: event.deployment, model: event.model, at })
         break

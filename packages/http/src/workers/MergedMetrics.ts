@@ -28,6 +28,7 @@ const added = new Set([
   "understudy_http_requests_in_flight",
   "understudy_ledger_pending_rows",
   "understudy_overload_waiting_calls",
+  "understudy_queue_waiting_calls",
 ])
 
 /** The gauges whose worst value is the least. */

@@ -77,6 +77,7 @@ describe("x-understudy-cost", () => {
     cache: undefined,
     affinity: undefined,
     firstTokenMillis: undefined,
+    queuedMillis: undefined,
     outcome: "success" as const,
     error: undefined,
     millis: 1,

@@ -158,6 +158,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.tpm: expected a whole number above 0, found 1.5",
     "deployments.gpt-4o.limits.concurrency: expected a whole number above 0, found -1",
   ],
+  queues: [
+    'keys[0].limits.queue.priority: expected one of high, normal, low, found "urgent"',
+    "deployments.gpt-4o.limits.queue.max: expected a whole number, 0 or more, found -1",
+    'deployments.gpt-4o.limits.queue.maxWait: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "soon"',
+    'deployments.gpt-4o.limits.queue.fallback: expected one of first, last, found "never"',
+    "deployments.sonnet.queue: unknown key `queue`: set it under `limits`. Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, headers, local, proxy.",
+    "deployments.local.limits.queue.priority: unknown key `priority`: it belongs to the caller; set it in the limits of a key or a team. Known keys: max, maxWait, fallback.",
+  ],
   "misplaced-timeouts": [
     "deployments.gpt-4o.timeout.total: unknown key `total`: it limits the whole call; set it under `defaults.timeout` or on an outermost route. Known keys: connect, firstToken, reasoning, idle, attempt.",
     "routes.assistant.fallback[1].timeout.total: unknown key `total`: it limits the whole call; set it under `defaults.timeout` or on an outermost route. Known keys: firstToken, reasoning, idle, attempt.",
@@ -170,7 +178,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupportedParams.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, maxRetryAfter, budget.",
     "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
-    "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency.",
+    "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency, queue.",
   ],
   "key-pools": [
     'deployments.unset.apiKeys[1]: the environment variable SECOND_KEY is not set: set it, add it to .env, or write "${SECOND_KEY:-default}"',
@@ -297,7 +305,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "wrong-kinds": [
     'deployments.gpt-4o.weight: expected a number, 0 or more, found "heavy"',
-    "deployments.gpt-4o.limits: expected a mapping of rpm, tpm, rpd, concurrency, found 60",
+    "deployments.gpt-4o.limits: expected a mapping of rpm, tpm, rpd, concurrency, queue, found 60",
     'deployments.gpt-4o.capabilities.tools: expected true or false, found "sometimes"',
     'deployments.gpt-4o.capabilities.contextWindow: expected a whole number above 0, found "128k"',
     "deployments.gpt-4o.price.input: expected a number, 0 or more, found -1",

@@ -31,6 +31,7 @@ const entry = (id: string): Rows.Entry =>
       cache: "hit",
       affinity: undefined,
       firstTokenMillis: undefined,
+      queuedMillis: undefined,
       outcome: "success",
       error: undefined,
       millis: 1,

@@ -25,6 +25,7 @@ const receipt = (attempts: ReadonlyArray<Attempt>): Receipt => ({
   cache: undefined,
   affinity: undefined,
   firstTokenMillis: undefined,
+  queuedMillis: undefined,
   outcome: "failure",
   error: "Upstream",
   millis: 9,
@@ -76,6 +77,7 @@ describe("CallLog", () => {
       team: "search",
       deployment: "backup",
       firstTokenMillis: 6,
+      queuedMillis: undefined,
       outcome: "success",
     }
     assert.strictEqual(

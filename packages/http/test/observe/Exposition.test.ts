@@ -23,7 +23,7 @@ keys: [{ id: team-a, key: sk-team-a }]
 deployments:
   throttled: { provider: simulated, model: s, failureRate: 1, status: 429, retryAfter: 1h }
   slow: { provider: simulated, model: s, firstToken: 30s, latency: 30s }
-  backup: { provider: simulated, model: s, price: { input: 1, output: 2 }, faults: [{ share: 1, latency: 1ms }] }
+  backup: { provider: simulated, model: s, price: { input: 1, output: 2 }, limits: { concurrency: 100, queue: {} }, faults: [{ share: 1, latency: 1ms }] }
   pool: { provider: openai, model: m, baseUrl: "http://127.0.0.1:9/v1", apiKeys: [sk-one, sk-two] }
 routes:
   assistant: { fallback: [throttled, backup], retry: { times: 0 } }

@@ -3,6 +3,7 @@
  */
 import * as Deployment from "@understudy/core/Deployment"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
+import { queueFallbacks } from "@understudy/core/internal/policy/QueuePolicy"
 import type * as Config from "effect/Config"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -16,8 +17,9 @@ import { decode, within } from "./SchemaErrors.ts"
 import * as Policies from "./Policies.ts"
 import type { Problem } from "./ConfigError.ts"
 import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
+import { PositiveMillis } from "./DurationText.ts"
 import { Faults } from "./Faults.ts"
-import { amount, count, flag, secrets, text } from "./Fields.ts"
+import { amount, count, countOrNone, flag, secrets, text, word } from "./Fields.ts"
 
 const optional = Schema.optionalKey
 
@@ -39,11 +41,20 @@ const rates = {
 const tier = "{ above: 200000, input: 2.5, output: 15 }"
 
 /** Rate and concurrency limits of a deployment or a virtual key: requests and tokens a minute, requests a day, calls at a time. */
-export const Limits = Schema.Struct({
+export const limits = {
   rpm: optional(count),
   tpm: optional(count),
   rpd: optional(count),
   concurrency: optional(count),
+}
+
+/** The queue of a limit: the most calls that wait, and the longest wait. */
+export const queue = { max: optional(countOrNone), maxWait: optional(PositiveMillis) }
+
+/** The limits of a deployment. */
+const Limits = Schema.Struct({
+  ...limits,
+  queue: optional(Schema.Struct({ ...queue, fallback: optional(word(queueFallbacks)) })),
 })
 
 /** The keys that every deployment may have. */
@@ -187,6 +198,7 @@ const elsewhere =
   (key) => {
     if (key === "accept") return "set it on a route"
     if (key === "stream") return "set it on a route or under `defaults`"
+    if (key === "queue") return "set it under `limits`"
     if (key === "cache" || key === "sse" || key === "shadow") return Policies.wrongPlaceHint(key)
     const owners = vendorNames.filter((name) =>
       key === "apiKeys" ? hasApiKey(name) : Object.hasOwn(byName[name].keys.fields, key),

@@ -50,3 +50,15 @@ export const PositiveDuration: Schema.Codec<Duration.Duration, string> = source(
   },
   print: printDuration,
 })
+
+/** A duration above 0, decoded to milliseconds. */
+export const PositiveMillis: Schema.Codec<number, string> = source({
+  from: Schema.String,
+  to: Schema.Finite,
+  expected: "a duration above 0, such as 500ms, 2s, 5m or 1h",
+  parse: (text) => {
+    const duration = parseDuration(text)
+    return duration !== undefined && positiveDuration.fits(duration) ? Duration.toMillis(duration) : undefined
+  },
+  print: (millis) => printDuration(Duration.millis(millis)),
+})

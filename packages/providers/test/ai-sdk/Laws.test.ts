@@ -39,6 +39,7 @@ const receipt: Receipt = {
   cache: undefined,
   affinity: undefined,
   firstTokenMillis: undefined,
+  queuedMillis: undefined,
   outcome: "success",
   error: undefined,
   millis: 1,

@@ -1,6 +1,7 @@
 /**
  * Who sends a request to `/admin`, and what they may do: see `roles`.
  */
+import { rank } from "@understudy/core/internal/model/Priority"
 import * as Effect from "effect/Effect"
 import { Caller } from "../../auth/Caller.ts"
 import type { KeyLimits, Role, Team } from "../../auth/VirtualKey.ts"
@@ -80,6 +81,8 @@ export const requireManager = (actor: Actor, key: KeySubject): Effect.Effect<voi
     : Effect.fail(forbidden(actor, `${adminRole}: a key may not go beyond its team, "${team.name}"`, errors))
 }
 
+const counts = ["rpm", "tpm", "rpd", "cpm", "concurrency"] as const
+
 /** Where a key goes beyond what its team has. */
 const beyond = (team: Team, { limits = {}, routes = [] }: KeySubject): ReadonlyArray<Problems.FieldError> => [
   ...routes.flatMap((route, index) =>
@@ -92,10 +95,18 @@ const beyond = (team: Team, { limits = {}, routes = [] }: KeySubject): ReadonlyA
           },
         ],
   ),
-  ...(Object.entries(limits) as Array<[keyof KeyLimits, number | undefined]>).flatMap(([name, limit]) => {
-    const most = team.limits?.[name]
+  ...counts.flatMap((name) => {
+    const [limit, most] = [limits[name], team.limits?.[name]]
     return limit === undefined || most === undefined || limit <= most
       ? []
       : [{ field: `limits.${name}`, message: `is above the team's limit of ${most}` }]
   }),
+  ...(limits.queue?.priority !== undefined && rank(limits.queue.priority) < rank(team.limits?.queue?.priority)
+    ? [
+        {
+          field: "limits.queue.priority",
+          message: `is above the team's priority: ${team.limits?.queue?.priority ?? "normal"}`,
+        },
+      ]
+    : []),
 ]

@@ -4,8 +4,12 @@
 import { KeyBudget } from "../../config/BudgetsSection.ts"
 import { KeyLimits, Tags } from "../../config/KeysSection.ts"
 import * as Timestamp from "../../config/Timestamp.ts"
+import type { KeyLimits as VirtualKeyLimits } from "../../auth/VirtualKey.ts"
 import { roles } from "../../auth/VirtualKey.ts"
 import { flag, source, text, word } from "@understudy/providers/internal/config/Fields"
+import { priorities } from "@understudy/core/Policies"
+import { printDuration } from "@understudy/providers/internal/config/DurationText"
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
 const optional = Schema.optionalKey
@@ -141,7 +145,23 @@ const Limits = Schema.Struct({
   rpd: optional(Schema.Finite),
   concurrency: optional(Schema.Finite),
   cpm: optional(Schema.Finite),
+  queue: optional(
+    Schema.Struct({
+      max: optional(Schema.Finite),
+      maxWait: optional(Schema.String),
+      priority: optional(Schema.Literals(priorities)),
+    }),
+  ),
 })
+
+/** Limits as they are shown. */
+export const shownLimits = (limits: VirtualKeyLimits): typeof Limits.Type => {
+  const { queue, ...counts } = limits
+  if (queue === undefined) return counts as typeof Limits.Type
+  const { maxWait, ...others } = queue
+  const wait = maxWait === undefined ? undefined : { maxWait: printDuration(Duration.fromInputUnsafe(maxWait)) }
+  return { ...counts, queue: { ...others, ...wait } } as typeof Limits.Type
+}
 
 const Time = Schema.String
 

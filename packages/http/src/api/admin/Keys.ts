@@ -10,7 +10,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Keyring } from "../../auth/Keyring.ts"
 import { digestOf } from "../../auth/Keyring.ts"
-import type { VirtualKey } from "../../auth/VirtualKey.ts"
+import type { KeyLimits, VirtualKey } from "../../auth/VirtualKey.ts"
 import { nameOf } from "../../auth/VirtualKey.ts"
 import * as Timestamp from "../../config/Timestamp.ts"
 import * as KeyText from "../../keys/KeyText.ts"
@@ -352,7 +352,7 @@ const written = (row: NamedRow) => ({
   team: row.team_name,
   role: row.role,
   routes: row.routes === null ? null : (JSON.parse(row.routes) as ReadonlyArray<string>),
-  limits: row.limits === null ? null : (JSON.parse(row.limits) as Fields.Key["limits"]),
+  limits: row.limits === null ? null : Fields.shownLimits(JSON.parse(row.limits) as KeyLimits),
   tags: JSON.parse(row.tags) as ReadonlyArray<string>,
   metadata: JSON.parse(row.metadata) as Fields.Key["metadata"],
   expiresAt: row.expires_at === null ? null : Timestamp.print(row.expires_at),
@@ -395,7 +395,7 @@ const showConfigured = (key: VirtualKey): Fields.Key => ({
   teamId: key.team?.id ?? null,
   role: key.role ?? "caller",
   routes: key.routes ?? null,
-  limits: key.limits === undefined ? null : (key.limits as Fields.Key["limits"]),
+  limits: key.limits === undefined ? null : Fields.shownLimits(key.limits),
   tags: key.tags ?? [],
   expiresAt: key.expiresAt === undefined ? null : Timestamp.print(key.expiresAt),
   disabled: key.disabled === true,

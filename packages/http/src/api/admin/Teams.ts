@@ -4,6 +4,7 @@
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import { Router } from "@understudy/core/Router"
 import * as Clock from "effect/Clock"
+import type { KeyLimits } from "../../auth/VirtualKey.ts"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -234,7 +235,7 @@ const toRow = (
 const written = (row: TeamRow) => ({
   name: row.name,
   routes: row.routes === null ? null : (JSON.parse(row.routes) as ReadonlyArray<string>),
-  limits: row.limits === null ? null : (JSON.parse(row.limits) as Fields.Team["limits"]),
+  limits: row.limits === null ? null : Fields.shownLimits(JSON.parse(row.limits) as KeyLimits),
   metadata: JSON.parse(row.metadata) as Fields.Team["metadata"],
   disabled: row.disabled === 1,
 })

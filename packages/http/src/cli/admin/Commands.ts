@@ -82,6 +82,12 @@ const shared = {
   rpd: count("rpd", "The most calls a day (default: no limit)."),
   concurrency: count("concurrency", "The most calls at a time, at each gateway (default: no limit)."),
   cpm: count("cpm", "The most token counts and explanations a minute (default: rpm)."),
+  queueMax: count(
+    "queue-max",
+    "The most calls that wait while it is at a limit; 0 for none (default: no queue, or 100).",
+  ),
+  queueMaxWait: text("queue-max-wait", "How long a call may wait, such as 30s (default: no queue, or 10s)."),
+  priority: text("priority", "The class of its waiting calls: high, normal or low (default: normal)."),
   metadata: Flag.KeyValuePair("metadata").pipe(
     Flag.withDescription("An entry of the metadata, as name=value. May be repeated."),
     Flag.withDefault({}),

@@ -19,6 +19,9 @@ export interface SharedFlags {
   readonly rpd: number | undefined
   readonly concurrency: number | undefined
   readonly cpm: number | undefined
+  readonly queueMax: number | undefined
+  readonly queueMaxWait: string | undefined
+  readonly priority: string | undefined
   readonly metadata: Readonly<Record<string, string>>
   readonly disabled: boolean | undefined
 }
@@ -31,8 +34,13 @@ export interface KeyFlags extends SharedFlags {
 }
 
 /** The fields that the flags set. */
-export const shared = ({ concurrency, cpm, disabled, metadata, route, rpd, rpm, tpm }: SharedFlags) => {
-  const limits = defined({ rpm, tpm, rpd, concurrency, cpm })
+export const shared = (flags: SharedFlags) => {
+  const { concurrency, cpm, disabled, metadata, priority, queueMax, queueMaxWait, route, rpd, rpm, tpm } = flags
+  const queue = defined({ max: queueMax, maxWait: queueMaxWait, priority })
+  const limits = {
+    ...defined({ rpm, tpm, rpd, concurrency, cpm }),
+    ...(Object.keys(queue).length === 0 ? undefined : { queue }),
+  }
   const [first, ...rest] = route
   return {
     ...(first === undefined ? undefined : { routes: [first, ...rest] as const }),

@@ -1,6 +1,7 @@
 /**
  * Amounts, times and limits as people read them.
  */
+import { defaultMax, defaultMaxWait } from "@understudy/core/internal/policy/QueuePolicy"
 import * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
 import type * as Fields from "../../api/admin/Fields.ts"
@@ -68,9 +69,17 @@ export const moment = (time: string, now: number): string => `${time.slice(0, 19
 
 export const now: Effect.Effect<number> = Clock.currentTimeMillis
 
-/** `rpm 60, concurrency 4`, or `none`. */
-export const limits = (limits: Fields.Key["limits"]): string =>
-  listed(Object.entries(limits ?? {}).map(([name, limit]) => `${name} ${limit}`)) ?? "none"
+/** `rpm 60, concurrency 4, queue 100 for 10s`, or `none`. */
+export const limits = (limits: Fields.Key["limits"]): string => {
+  const { queue, ...counts } = limits ?? {}
+  return listed([...Object.entries(counts).map(([name, limit]) => `${name} ${limit}`), ...queueParts(queue)]) ?? "none"
+}
+
+const queueParts = (queue: NonNullable<Fields.Key["limits"]>["queue"]): ReadonlyArray<string> => {
+  if (queue === undefined) return []
+  const { max = defaultMax, maxWait = `${defaultMaxWait / 1000}s`, priority } = queue
+  return [`queue ${max} for ${maxWait}`, ...(priority === undefined ? [] : [`priority ${priority}`])]
+}
 
 /** Names in one cell; `undefined` without any. */
 export const listed = (names: ReadonlyArray<string>): string | undefined =>

@@ -89,6 +89,8 @@ const resultText = (call) => {
       const reason = call.steps.findLast(({ reason }) => (reason ?? null) !== null)?.reason
       return `${call.deployment === null ? "failed" : "interrupted"}${reason === undefined ? "" : `: ${words(reason)}`}`
     }
+    case "running":
+      return call.steps.at(-1)?.outcome === "waiting" ? "queued" : call.outcome
     default:
       return call.outcome
   }
@@ -129,7 +131,8 @@ const updateCall = (item, call) => {
 
 /** When a step ends, in milliseconds of its call. */
 const stepEnd = (call, step) =>
-  step.start_ms + (step.type === "attempt" ? (step.duration_ms ?? tookOf(call) - step.start_ms) : 0)
+  step.start_ms +
+  (step.type === "attempt" || step.type === "queued" ? (step.duration_ms ?? tookOf(call) - step.start_ms) : 0)
 
 /** The length of the call's line. It is not less than its steps, whose clock ticks in milliseconds. */
 const spanOf = (call) => Math.max(1, tookOf(call), ...call.steps.map((step) => stepEnd(call, step)))
@@ -157,6 +160,10 @@ const drawSpark = (place, call) => {
 const stepText = (step) => {
   if (step.type === "skip") return `skipped: ${step.text}`
   if (step.type === "cache_hit") return "cached response"
+  if (step.type === "queued") {
+    if (step.outcome === "waiting") return "waiting for its limits"
+    return `waited for its limits for ${duration(step.duration_ms)}${step.outcome === "admitted" ? "" : `: ${words(step.outcome)}`}`
+  }
   const injected = step.injected === null ? "" : `injected fault ${step.injected}: `
   const hedge = `${step.hedge ? "hedge, " : ""}${injected}`
   switch (step.outcome) {

@@ -55,6 +55,9 @@ const drawKeys = () => {
   $("key-more").textContent = `Show more of ${count(found.length)}`
 }
 
+const queueText = ({ max = 100, maxWait = "10s", priority = "normal" }) =>
+  `queue of ${count(max)} for ${maxWait}, ${priority} priority`
+
 const cell = (label, ...children) => h("td", { role: "cell", "data-label": label }, ...children)
 
 const keyRow = (key) => {
@@ -69,7 +72,9 @@ const keyRow = (key) => {
     hint === null ? "" : `…${hint}`,
     role === "caller" ? "" : role,
     routes === null ? "" : routes.join(", "),
-    ...Object.entries(limits ?? {}).map(([limit, value]) => `${count(value)} ${limit}`),
+    ...Object.entries(limits ?? {}).map(([limit, value]) =>
+      limit === "queue" ? queueText(value) : `${count(value)} ${limit}`,
+    ),
   ]
   const small = (text) => (text === "" ? undefined : h("small", {}, text))
   return h(

@@ -171,7 +171,7 @@ const availabilityText = ({ capability, context_window, limit, retry_after_ms, t
   }
 }
 
-const drawDeployment = ({ availability, checks = {}, deployment, model, policies, score }, number) => {
+const drawDeployment = ({ availability, checks = {}, deployment, model, policies, queue, score }, number) => {
   const isAvailable = availability.type === "available"
   const failed = Object.entries(checks).filter(([, check]) => check.type !== "available")
   const others = failed.filter(([, check]) => check.type !== availability.type)
@@ -187,11 +187,11 @@ const drawDeployment = ({ availability, checks = {}, deployment, model, policies
     others.length === 0
       ? undefined
       : h("p", { class: "also" }, `Also ${others.map(([, check]) => availabilityText(check)).join("; ")}.`),
-    policies === undefined ? undefined : drawPolicies(deployment, policies, score),
+    policies === undefined ? undefined : drawPolicies(deployment, policies, queue, score),
   )
 }
 
-const drawPolicies = (deployment, { circuit, limits, retry, timeout }, score) => {
+const drawPolicies = (deployment, { circuit, limits, retry, timeout }, queue, score) => {
   const facts = [
     ["Score", score === undefined ? undefined : String(Math.round(score * 1000) / 1000)],
     ["Retries", retry.times === 0 ? "none" : `${retry.times}, ${duration(retry.base)} to ${duration(retry.max)} apart`],
@@ -207,6 +207,12 @@ const drawPolicies = (deployment, { circuit, limits, retry, timeout }, score) =>
         : Object.entries(limits)
             .map(([name, most]) => `${name} ${count(most)}`)
             .join(", "),
+    ],
+    [
+      "Queue",
+      queue === undefined
+        ? undefined
+        : `${count(queue.waiting)} of at most ${count(queue.max)} calls wait, each up to ${duration(queue.maxWait)}`,
     ],
   ].filter(([, text]) => text !== undefined)
   return h(

@@ -95,6 +95,30 @@ onEach("/admin", ({ database }) => {
     }),
   )
 
+  it.live("sets, shows, merges and clears the queue of a key, and holds its calls to it", () =>
+    Effect.gen(function* () {
+      const { call, get, patch, post } = yield* gateway()
+      const queue = { max: 3, maxWait: "90s", priority: "low" }
+      const { body } = yield* post("/admin/keys", { name: "ci", limits: { concurrency: 1, queue } })
+      assert.deepStrictEqual(body.limits, { concurrency: 1, queue })
+      const { id, key } = body
+      const calls = yield* Effect.all([call(key), call(key), call(key)], { concurrency: "unbounded" })
+      assert.deepStrictEqual(
+        calls.map(({ status }) => status),
+        [200, 200, 200],
+      )
+      const changed = yield* patch(`/admin/keys/${id}`, { limits: { queue: { priority: null, maxWait: "1m" } } })
+      assert.deepStrictEqual(changed.body.limits, { concurrency: 1, queue: { max: 3, maxWait: "1m" } })
+      const wrong = yield* patch(`/admin/keys/${id}`, { limits: { queue: { maxWait: 5, priority: "urgent" } } })
+      assert.deepStrictEqual(
+        wrong.body.errors.map(({ field }: { readonly field: string }) => field),
+        ["limits.queue.maxWait", "limits.queue.priority"],
+      )
+      yield* patch(`/admin/keys/${id}`, { limits: { queue: null } })
+      assert.deepStrictEqual((yield* get(`/admin/keys/${id}`)).body.limits, { concurrency: 1 })
+    }),
+  )
+
   it.live("changes what a patch names, clears what it makes null, and deletes", () =>
     Effect.gen(function* () {
       const { call, get, patch, post, ...admin } = yield* gateway()
