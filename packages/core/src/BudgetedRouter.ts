@@ -136,6 +136,7 @@ class BudgetedOptions implements CallOptions {
   readonly team: CallOptions["team"]
   readonly priority: CallOptions["priority"]
   readonly queuedMillis: CallOptions["queuedMillis"]
+  readonly guard: CallOptions["guard"]
   readonly spending: Spending
 
   constructor(own: CallOptions, spending: Spending) {
@@ -146,6 +147,7 @@ class BudgetedOptions implements CallOptions {
     this.team = own.team
     this.priority = own.priority
     this.queuedMillis = own.queuedMillis
+    this.guard = own.guard
     this.spending = spending
   }
 

@@ -19,6 +19,7 @@ import type { Kind } from "./model/ErrorKind.ts"
 import type { ReasonTag } from "./model/ProviderError.ts"
 import type { SkipReason } from "./model/SkipReason.ts"
 import { snakeCase } from "./model/SnakeCase.ts"
+import type { Receipt } from "./receipt/Receipt.ts"
 import type { RouteEvent } from "./receipt/RouteEvent.ts"
 import * as QueueMetrics from "./QueueMetrics.ts"
 import { Router } from "./Router.ts"
@@ -183,6 +184,12 @@ const accountCooldown = gauge(
   "Seconds until the cooldown of an account ends, of deployments with several; 0 if it has none",
 )
 const inFlight = gauge("understudy_attempts_in_flight", "Attempts in flight by deployment")
+const guardrails = counter("understudy_guardrails_total", "Runs of guardrails by guardrail, stage and action")
+const guardrailDuration = histogram(
+  "understudy_guardrail_duration_seconds",
+  "Duration of the runs of guardrails by guardrail and stage",
+  firstTokens,
+)
 const alerts = counter("understudy_budget_alerts_total", "Alerts by budget and share of its amount")
 const budgetAmount = gauge("understudy_budget_amount_usd", "Amount of a budget in US dollars")
 const budgetSpent = gauge(
@@ -255,12 +262,20 @@ const routeSeries = (route: string) => ({
   firstToken: firstToken({ route }),
 })
 
+const guardrailSeries = (guardrail: string) => ({
+  runs: byKey((stage) => byKey((action) => guardrails({ guardrail, stage, action }))),
+  duration: byKey((stage) => guardrailDuration({ guardrail, stage })),
+})
+
+const noGuardrails: NonNullable<Receipt["guardrails"]> = []
+
 /** Errors that are not the request's own. */
 const outages: ReadonlyArray<Kind> = [
   "RateLimited",
   "Timeout",
   "Unavailable",
   "NotAccepted",
+  "GuardrailFailed",
   "Upstream",
   "StreamInterrupted",
 ]
@@ -309,6 +324,7 @@ const routine: ReadonlySet<SkipReason["_tag"]> = new Set([
 const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>): ((event: RouteEvent) => void) => {
   const deploymentOf = byKey(deploymentSeries)
   const routeOf = byKey(routeSeries)
+  const guardrailOf = byKey(guardrailSeries)
   return (event) => {
     switch (event._tag) {
       case "AttemptEnded": {
@@ -365,6 +381,11 @@ const record = (context: Context.Context<never>, unbilled: ReadonlySet<string>):
           series.affinity(result)(reason).updateUnsafe(1, context)
         }
         if (split !== undefined) series.split(split)(outcome).updateUnsafe(1, context)
+        for (const { action, guardrail, millis, stage } of event.receipt.guardrails ?? noGuardrails) {
+          const { duration, runs } = guardrailOf(guardrail)
+          runs(stage)(action).updateUnsafe(1, context)
+          duration(stage).updateUnsafe(millis / 1000, context)
+        }
         return
       }
       case "AttemptStarted":

@@ -25,6 +25,7 @@ import * as CacheStore from "./cache/CacheStore.ts"
 import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallExecutor from "./execution/CallExecutor.ts"
+import * as GuardedAnswer from "./execution/GuardedAnswer.ts"
 import * as CallRecorder from "./execution/CallRecorder.ts"
 import * as FaultInjection from "./faults/FaultInjection.ts"
 import * as KeepAlive from "./execution/KeepAlive.ts"
@@ -42,6 +43,7 @@ import { Call } from "./model/Call.ts"
 import type { AnyRequest, CallOptions, ShadowOf } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
+import type { Stopped } from "./model/Guard.ts"
 import type { Origin } from "./model/Provider.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as RouteEvent from "./receipt/RouteEvent.ts"
@@ -141,6 +143,15 @@ export class Router extends Context.Service<
       request: AnyRequest,
       options?: CallOptions & { readonly streaming?: boolean },
     ) => Effect.Effect<Explanation, RouterError>
+    /**
+     * Ends a call that a layer over the router stops before the router has received it: records it, and fails with its error.
+     * An exit that is an interruption records it as cancelled.
+     */
+    readonly end: (
+      request: AnyRequest,
+      options: CallOptions & { readonly streaming?: boolean },
+      exit: Exit.Exit<never, Stopped>,
+    ) => Effect.Effect<never, RouterError>
     /** The events of all calls. Lossy: a slow reader misses events. */
     readonly events: Stream.Stream<RouteEvent.RouteEvent>
     /** Calls a function with every event, in the fibre that publishes it, until the scope closes. It must be quick. */
@@ -352,7 +363,9 @@ const service = (router: Running, scope: Scope.Scope): Router["Service"] => ({
           }),
         )
       const cache = generation.caches.get(execution.route.name)
-      return cache === undefined ? fresh() : cache.complete(execution.call, execution.recorder, fresh)
+      const answered = cache === undefined ? fresh() : cache.complete(execution.call, execution.recorder, fresh)
+      const guard = options?.guard
+      return guard === undefined ? answered : GuardedAnswer.complete(guard, execution.recorder.receipt, answered)
     }),
   embed: (request, options) =>
     complete(router, request, options, (execution, generation) =>
@@ -372,6 +385,7 @@ const service = (router: Running, scope: Scope.Scope): Router["Service"] => ({
     aside(router, request.model, (route, now) =>
       Explainer.make(router, route, new Call(request, options?.streaming === true, options, now)),
     ),
+  end: (request, options, exit) => end(router, request, options, exit),
   events: router.bus.stream,
   subscribe: router.bus.subscribe,
   routes: () => router.generation.routeNames,
@@ -414,7 +428,8 @@ const begin = <Request extends AnyRequest>(
   context: Context.Context<never>,
   shadowOf: ShadowOf | undefined,
 ): CallExecutor.Execution<Request> => {
-  const call = new Call(request, streaming, options, clock.currentTimeMillisUnsafe() - (options?.queuedMillis ?? 0))
+  const startedAt = options?.guard?.startedAt ?? clock.currentTimeMillisUnsafe()
+  const call = new Call(request, streaming, options, startedAt - (options?.queuedMillis ?? 0))
   if (route.isSplit) call.draw = router.random()
   if (shadowOf !== undefined) call.shadowOf = shadowOf
   const trace = CallTrace.begin(context, clock, route.name, call)
@@ -512,7 +527,14 @@ const chatStream = (
           (shadow) => drained(chatStream(router, shadow.request, shadow.options, { generation, shadow })),
         )
       const cache = on === undefined ? generation.caches.get(route.name) : undefined
-      const starting = cache?.stream(execution.call, record, fresh) ?? fresh()
+      const unguarded = cache?.stream(execution.call, record, fresh) ?? fresh()
+      const guard = options?.guard
+      const starting =
+        guard === undefined
+          ? unguarded
+          : Effect.onInterrupt(GuardedAnswer.stream(guard, record.receipt, scope, unguarded), () =>
+              Effect.sync(() => record.ended(Exit.interrupt(), clock.currentTimeMillisUnsafe())),
+            )
       const started = record.trace === undefined ? starting : record.trace.around(starting)
       return streaming(
         execution,
@@ -528,6 +550,24 @@ const chatStream = (
 /** A stream that is read to its end. */
 const drained = (stream: Effect.Effect<Streaming, RouterError, Scope.Scope>): Effect.Effect<void, RouterError> =>
   Effect.scoped(Effect.flatMap(stream, ({ frames }) => Stream.runDrain(frames)))
+
+/** The record of a call that ends before it has an execution. */
+const end = (
+  router: Running,
+  request: AnyRequest,
+  { streaming = false, ...options }: CallOptions & { readonly streaming?: boolean },
+  exit: Exit.Exit<never, Stopped>,
+): Effect.Effect<never, RouterError> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const { generation } = router
+    const clock = Context.get(context, Clock.Clock)
+    const route = generation.routeOf(request.model)
+    if (route === undefined) return notFound(request.model, generation)
+    const { recorder } = begin(router, route, request, streaming, options, clock, context, undefined)
+    const ended = Exit.mapError(exit, (stopped) => Errors.stopped(stopped, recorder.receipt))
+    recorder.ended(ended, clock.currentTimeMillisUnsafe())
+    return ended
+  })
 
 /** What has no record: `use` with the route that serves a model, and the time. */
 const aside = <A>(

@@ -15,7 +15,7 @@ import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import type { Departure } from "../queue/AdmissionQueue.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { Affinity, Attempt, AttemptType, Outcome, Place, Receipt, Skipped } from "../receipt/Receipt.ts"
+import type { Affinity, Attempt, AttemptType, CallOutcome, Outcome, Place, Receipt, Skipped } from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
@@ -186,7 +186,7 @@ export class CallRecorder {
   ended(exit: Exit.Exit<unknown, unknown>, now: number): void {
     if (Exit.isSuccess(exit)) this.#end("success", now)
     else if (Exit.hasInterrupts(exit)) this.#end("cancelled", now)
-    else this.#end("failure", now, exit)
+    else this.#end(kindOf(exit) === "GuardrailRefused" ? "refused" : "failure", now, exit)
   }
 
   /**
@@ -199,10 +199,10 @@ export class CallRecorder {
     else this.ended(exit, now)
   }
 
-  #end(outcome: Outcome, now: number, exit?: Exit.Exit<unknown, unknown>): void {
+  #end(outcome: CallOutcome, now: number, exit?: Exit.Exit<unknown, unknown>): void {
     const receipt = this.#receipt
     if (receipt.outcome !== undefined) return
-    receipt.finish(outcome, outcome === "failure" ? kindOf(exit) : undefined, now)
+    receipt.finish(outcome, outcome === "failure" || outcome === "refused" ? kindOf(exit) : undefined, now)
     this.trace?.end(receipt, exit)
     this.#bus.publish({ _tag: "CallEnded", call: receipt.id, route: receipt.route, receipt })
   }
@@ -252,15 +252,21 @@ const nameOf = ({ leaf }: Step): string => leaf.candidate.name
 const busOf = (bus: EventBus, { shadowOf }: Call): EventBus =>
   shadowOf === undefined ? bus : { ...bus, publish: (event) => bus.publish({ ...event, shadowOf }) }
 
-/** Opens the records of one router's calls, under ids that no other router gives: a random prefix and a number. */
+/** Ids that no other router gives: a random prefix and a number. */
+export const makeIds = (random: () => number): (() => string) => {
+  const prefix = Math.floor(random() * 2 ** 40).toString(36)
+  let calls = 0
+  return () => `${prefix}-${(++calls).toString(36)}`
+}
+
+/** Opens the records of one router's calls, under ids of its own, unless a layer over it has given the call one. */
 export const makeOpen = (
   bus: EventBus,
   random: () => number,
 ): ((route: string, call: Call, trace: CallTrace | undefined) => CallRecorder) => {
-  const prefix = Math.floor(random() * 2 ** 40).toString(36)
-  let calls = 0
+  const newId = makeIds(random)
   return (route, call, trace) => {
-    const receipt = new ReceiptBuilder(`${prefix}-${(++calls).toString(36)}`, route, call, trace?.span)
+    const receipt = new ReceiptBuilder(call.options.guard?.id ?? newId(), route, call, trace?.span)
     // Now, while the request is at hand: it is not kept until the call ends.
     if (bus.wantsNeeds(receipt.id)) receipt.needs = call.needs
     return new CallRecorder(receipt, busOf(bus, call), trace)

@@ -6,6 +6,7 @@ import * as Data from "effect/Data"
 import { label } from "../deployment/Candidate.ts"
 import type { FailedStep } from "../route/Plan.ts"
 import type { Kind } from "../model/ErrorKind.ts"
+import type { Stopped } from "../model/Guard.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import { actionFor } from "../model/ProviderError.ts"
 import type { Receipt } from "../receipt/Receipt.ts"
@@ -25,6 +26,8 @@ export class RouterError extends Data.TaggedError("RouterError")<{
   /** The failure that decides the kind, if one does. */
   readonly cause?: ProviderError | undefined
   readonly param?: string | undefined
+  /** The code of the error for the caller, if a guardrail set one. */
+  readonly code?: string | undefined
   /** Milliseconds until another call is worthwhile, if known. */
   readonly retryAfter?: number | undefined
   /** Whether no wait helps: each deployment lacks a valid credential, quota or the model, or had no response that is accepted. */
@@ -64,6 +67,10 @@ export const streamInterrupted = (cause: ProviderError, receipt: Receipt): Route
     receipt,
     cause,
   })
+
+/** A guardrail ended the call. */
+export const stopped = ({ code, kind, message }: Stopped, receipt: Receipt): RouterError =>
+  new RouterError({ kind, message, receipt, code })
 
 /** No deployment of a route has answered. The message lists the failure of each. */
 export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, receipt: Receipt): RouterError => {

@@ -42,6 +42,8 @@ export interface Explanation {
   readonly write: number
   /** The route's cache policy. Whether the cache has a response for this call is not checked. */
   readonly cache?: ResolvedCachePolicy | undefined
+  /** The guardrails of the route, in the order in which they run. */
+  readonly guardrails?: ReadonlyArray<string> | undefined
   /** The interval of keep-alives. */
   readonly sse?: { readonly keepAlive: number } | undefined
   /** The route's shadow. Whether this call is among its share is drawn when it is made. */
@@ -195,6 +197,7 @@ export const candidates = (node: Node): ReadonlyArray<ExplainedDeployment> => {
 export const lines = ({
   cache,
   faults,
+  guardrails,
   requires,
   plan,
   route,
@@ -231,9 +234,10 @@ export const lines = ({
   const cached = cache === undefined ? "" : `; cached for ${time(cache.ttl)}`
   const keepAlive = sse === undefined || !streaming ? "" : `; keep-alives every ${time(sse.keepAlive)} without data`
   const shadowed = shadow === undefined ? "" : `; ${percentOf(shadow.share)} also sent to ${shadow.to} as shadow calls`
+  const guarded = guardrails === undefined ? "" : `; guardrails: ${guardrails.join(", ")}`
   const required = requires.length === 0 ? "" : `, requiring ${requires.join(" and ")}`
   return [
-    `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${cached}${keepAlive}${shadowed}`,
+    `${route}: a ${streaming ? "streamed" : "non-streamed"} call of about ${inputTokens} input tokens${required}; at most ${time(total)} in total${guarded}${cached}${keepAlive}${shadowed}`,
     ...faultLine(faults),
     ...render(plan, ""),
   ]

@@ -5,6 +5,7 @@ import type * as Duration from "effect/Duration"
 import type * as Chat from "./Chat.ts"
 import type { Capabilities, Capability } from "./Capabilities.ts"
 import type * as Embedding from "./Embedding.ts"
+import type { Guard } from "./Guard.ts"
 import * as Outline from "./Outline.ts"
 import type { Priority } from "./Priority.ts"
 import type { Spending } from "./Spending.ts"
@@ -43,6 +44,7 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `priority`: its class in the queues where it waits. Default: `normal`.
  * - `queuedMillis`: how long it has waited before it reached the router, in milliseconds. It counts in `timeout.total`.
  * - `spending`: asked before each attempt, and told what it cost. Set by `BudgetedRouter`.
+ * - `guard`: asked about the answer before the call ends. Set by `GuardedRouter`.
  */
 export interface CallOptions {
   readonly timeout?: Duration.Input | undefined
@@ -55,6 +57,7 @@ export interface CallOptions {
   readonly priority?: Priority | undefined
   readonly queuedMillis?: number | undefined
   readonly spending?: Spending | undefined
+  readonly guard?: Guard | undefined
 }
 
 const noOptions: CallOptions = {}

@@ -13,6 +13,8 @@
  * - `Timeout`: every attempt timed out.
  * - `Unavailable`: every deployment is overloaded or has an open circuit, or this process cannot send requests.
  * - `NotAccepted`: every attempt had a response, and none that the route accepts: see `Route.accept`.
+ * - `GuardrailRefused`: a guardrail refused the call, or its answer.
+ * - `GuardrailFailed`: a guardrail that blocks without a decision gave none.
  * - `Upstream`: anything else, such as a credential that a provider rejects, or one deployment overloaded and one cooling down.
  * - `StreamInterrupted`: a stream broke after its first output.
  */
@@ -27,5 +29,7 @@ export type Kind =
   | "Timeout"
   | "Unavailable"
   | "NotAccepted"
+  | "GuardrailRefused"
+  | "GuardrailFailed"
   | "Upstream"
   | "StreamInterrupted"

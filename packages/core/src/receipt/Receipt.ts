@@ -5,6 +5,7 @@
 import type { Call, Needs, Operation } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type { Kind } from "../model/ErrorKind.ts"
+import type { GuardrailResult } from "../model/Guard.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 
@@ -79,6 +80,9 @@ export interface Affinity {
   readonly reason?: SkipReason["_tag"] | ReasonTag | "Removed" | undefined
 }
 
+/** As `Outcome`, and `refused`: a guardrail refused the call, or its answer, which is billed. */
+export type CallOutcome = Outcome | "refused"
+
 /** The record of one call. */
 export interface Receipt {
   readonly id: string
@@ -121,7 +125,9 @@ export interface Receipt {
   /** How long the call has waited for limits, in milliseconds; `undefined` if it has not. `millis` includes it. */
   readonly queuedMillis: number | undefined
   /** Set when the call has ended, as is `millis`. */
-  readonly outcome: Outcome | undefined
+  readonly outcome: CallOutcome | undefined
+  /** What its guardrails decided, if it has any. */
+  readonly guardrails?: ReadonlyArray<GuardrailResult> | undefined
   /** The kind of the error of a call that failed. */
   readonly error: Kind | undefined
   readonly millis: number | undefined
@@ -158,7 +164,8 @@ export class ReceiptBuilder implements Receipt {
   affinity: Affinity | undefined = undefined
   firstTokenMillis: number | undefined = undefined
   queuedMillis: number | undefined
-  outcome: Outcome | undefined = undefined
+  outcome: CallOutcome | undefined = undefined
+  readonly guardrails: ReadonlyArray<GuardrailResult> | undefined
   error: Kind | undefined = undefined
   millis: number | undefined = undefined
 
@@ -184,6 +191,7 @@ export class ReceiptBuilder implements Receipt {
     this.spanId = span?.spanId
     this.startedAt = at
     this.queuedMillis = options.queuedMillis
+    this.guardrails = options.guard?.results
   }
 
   /** Records the result of the cache lookup: `undefined` is a miss. */
@@ -198,7 +206,7 @@ export class ReceiptBuilder implements Receipt {
     this.queuedMillis = (this.queuedMillis ?? 0) + millis
   }
 
-  finish(outcome: Outcome, error: Kind | undefined, now: number): void {
+  finish(outcome: CallOutcome, error: Kind | undefined, now: number): void {
     this.outcome = outcome
     this.error = error
     this.millis = now - this.startedAt

@@ -69,6 +69,8 @@ const kinds: Record<Kind, Pick<ApiError, "type" | "code">> = {
   Timeout: { type: "timeout_error", code: "upstream_timeout" },
   Unavailable: { type: "server_error", code: "upstream_unavailable" },
   NotAccepted: { type: "server_error", code: "response_not_accepted" },
+  GuardrailRefused: { type: "invalid_request_error", code: "guardrail_refused" },
+  GuardrailFailed: { type: "server_error", code: "guardrail_failed" },
   Upstream: { type: "server_error", code: "upstream_error" },
   StreamInterrupted: { type: "server_error", code: "stream_broken" },
 }
@@ -82,6 +84,7 @@ export const make = (error: RouterError, level: Level): ApiError => {
   const receipt = level === "none" ? undefined : error.receipt
   return {
     ...kinds[error.kind],
+    ...(error.code === undefined ? undefined : { code: error.code }),
     status: status === 400 && upstreamStatus === 413 ? 413 : status,
     message: retryAfter === undefined ? message : `${message} Try again in ${seconds(retryAfter)} s.`,
     param: error.param,

@@ -21,6 +21,8 @@ export const message = (error: RouterError, level: Level): string => {
   const { cause, kind, receipt } = error
   // An error without both concerns a model name or a virtual key, and mentions no deployment.
   if (level === "full" || (receipt === undefined && cause === undefined)) return error.message
+  // A guardrail's own error is for the caller.
+  if (kind === "GuardrailRefused" || kind === "GuardrailFailed") return error.message
   const clientError = cause !== undefined && clientKinds.has(kind) ? withoutAddresses(cause.message) : undefined
   if (receipt === undefined)
     return `The provider rejected the request${clientError === undefined ? "." : `: ${clientError}`}`

@@ -305,6 +305,7 @@ const optionsOf = (
   priority: lowered(priorityOf(key), options.priority),
   queuedMillis,
   spending: options.spending,
+  guard: options.guard,
 })
 
 /**

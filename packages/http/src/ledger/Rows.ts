@@ -35,7 +35,7 @@ export type CallRow = {
   readonly protocol: string
   readonly streamed: number
   readonly outcome: string
-  /** Why the last attempt failed, or why the last deployment was skipped, if the call failed. */
+  /** Why the last attempt failed, or why the last deployment was skipped, if the call failed; else the kind of its error. */
   readonly reason: string | null
   readonly status: number | null
   readonly cache: string | null
@@ -119,8 +119,7 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
   const answering = attempts.findLast(({ deployment }) => deployment === receipt.deployment) ?? last
   const deployment = answering?.deployment ?? receipt.deployment ?? ""
   const outcome = receipt.outcome ?? "cancelled"
-  const reason =
-    outcome === "failure" ? (last?.reason ?? snakeCaseOf(receipt.skipped.at(-1)?.reason._tag) ?? null) : null
+  const reason = reasonOf(receipt, last) ?? null
   const status = outcome === "success" ? null : (last?.status ?? null)
   const isItsAttempt =
     attempts.length === 1 && last?.outcome === outcome && last.reason === reason && last.status === status
@@ -151,6 +150,13 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
     ...totals(attempts),
   }
   return { call, attempts }
+}
+
+/** Why a call has no answer. */
+const reasonOf = ({ error, outcome, skipped }: Receipt, last: AttemptRow | undefined): string | undefined => {
+  if (outcome === "refused") return snakeCaseOf(error)
+  if (outcome !== "failure") return undefined
+  return last?.reason ?? snakeCaseOf(skipped.at(-1)?.reason._tag ?? error)
 }
 
 const attemptRow = (

@@ -33,6 +33,12 @@ export const of = (
   affinity_reason: receipt.affinity?.reason && snakeCase(receipt.affinity.reason),
   attempts: receipt.attempts.map((attempt) => ofAttempt(attempt, messageOf(attempt))),
   skipped: receipt.skipped.map(ofSkipped),
+  guardrails: receipt.guardrails?.map(({ action, guardrail, millis, stage }) => ({
+    guardrail,
+    stage,
+    action,
+    ms: millis,
+  })),
   dropped_params: receipt.droppedParams,
   ...usage(total(receipt)),
   queued_ms: receipt.queuedMillis,

@@ -40,6 +40,9 @@ export const line = (receipt: Receipt): string => {
   const details = [
     ...(receipt.cache === "hit" ? ["cache hit"] : []),
     ...receipt.attempts.map(attempt),
+    ...(receipt.guardrails ?? []).map(
+      ({ action, guardrail, millis, stage }) => `guardrail ${guardrail} ${stage}: ${action} after ${millis} ms`,
+    ),
     ...receipt.skipped.map(({ reason, ...place }) => `${label(place)} skipped: ${meaning(reason).text}`),
   ]
   const result = `${receipt.route}: ${outcome(receipt)} in ${receipt.millis} ms (${details.join("; ")})`
@@ -63,8 +66,10 @@ const facts = (receipt: Receipt): ReadonlyArray<string> => {
 }
 
 /** The receipt has a deployment once one has answered, or started a stream. */
-const outcome = ({ deployment, outcome }: Receipt): string => {
+const outcome = ({ deployment, guardrails, outcome }: Receipt): string => {
   switch (outcome) {
+    case "refused":
+      return `refused by guardrail ${guardrails?.findLast(({ action }) => action === "refuse")?.guardrail}`
     case "success":
       return `answered by ${deployment}`
     case "failure":

@@ -84,7 +84,8 @@ export const layer: Layer.Layer<Overview, never, Router> = Layer.effect(
           const { attempts, cache, millis = 0, outcome = "failure" } = receipt
           const now = clock.currentTimeMillisUnsafe()
           const window = routeOf(routes, event.route)
-          window.add(now, outcome, 1)
+          // What a guardrail refused says nothing of how the route does.
+          if (outcome !== "refused") window.add(now, outcome, 1)
           if (outcome === "success") window.latency(now, millis)
           if (cache === "hit") window.add(now, "cached", 1)
           if (attempts.length > 0) {

@@ -12,6 +12,8 @@ export const of: Readonly<Record<Kind, number>> = {
   Timeout: 504,
   Unavailable: 503,
   NotAccepted: 502,
+  GuardrailRefused: 400,
+  GuardrailFailed: 503,
   Upstream: 502,
   StreamInterrupted: 502,
 }

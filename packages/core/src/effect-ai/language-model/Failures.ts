@@ -29,6 +29,7 @@ const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiE
     case "Forbidden":
       return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description: message })
     case "ContentPolicy":
+    case "GuardrailRefused":
       return new AiError.ContentPolicyError({ description: message })
     case "RateLimited":
       return new AiError.RateLimitError(retryAfter === undefined ? {} : { retryAfter: Duration.millis(retryAfter) })
@@ -38,6 +39,7 @@ const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiE
         : new AiError.RateLimitError({ retryAfter: Duration.millis(retryAfter) })
     case "NotAccepted":
       return new AiError.InvalidOutputError({ description: message })
+    case "GuardrailFailed":
     case "Timeout":
     case "Unavailable":
     case "StreamInterrupted":

@@ -105,7 +105,7 @@ export const CallsFilter = {
   team: text,
   route: text,
   deployment: text,
-  outcome: optional(word(["success", "failure", "cancelled"])),
+  outcome: optional(word(["success", "failure", "cancelled", "refused"])),
   tag: text,
   split: text,
   shadowOf: text,
