@@ -293,6 +293,16 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^understudy_cooldown_seconds\{deployment="lead"\} \d/m)
   })
 
+  it("guardrails", async () => {
+    const printed = await example("guardrails")
+    assert.match(
+      printed,
+      /^quick: Call the museum: \[PHONE\]\. \(no-secrets pass, long-questions pass, masked rewrite\)$/m,
+    )
+    assert.match(printed, /^GuardrailRefused: The request contains an API key\.$/m)
+    assert.match(printed, /^thorough: The museum, at \[PHONE\], opens at ten\. \(.*long-questions route.*\)$/m)
+  })
+
   it("checked-answers", async () => {
     const printed = await example("checked-answers")
     assert.match(printed, /^careless: the response is not JSON$/m)

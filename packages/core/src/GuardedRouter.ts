@@ -10,7 +10,7 @@
  *
  * Guardrails run one after the other, each on what the one before left, and are those of the route that the caller named. A call
  * that one refuses fails with kind `GuardrailRefused`, and its receipt has the outcome `refused`; what an answer has cost that is
- * refused afterwards is still billed. One without a decision fails the call with kind `GuardrailFailed`, or is passed over.
+ * refused afterwards is still billed. One without a decision fails the call with kind `GuardrailFailed`, or is skipped.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -361,7 +361,7 @@ class GuardedRun implements Guard {
           : onError === "block"
             ? "the call is blocked"
             : "the call goes on"
-      const line = `Guardrail "${name}" gave no decision, and ${consequence}: ${why}`
+      const line = `Guardrail "${name}" gave no decision, and ${consequence}: ${why}, call ${this.id}`
       const logged = Effect.annotateLogs(
         defect === undefined ? Effect.logWarning(line) : Effect.logWarning(line, defect),
         { call: this.id, guardrail: name },

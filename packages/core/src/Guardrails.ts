@@ -21,7 +21,8 @@ import * as Layer from "effect/Layer"
 import type { AnyRequest, Operation } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 
-export type { GuardrailAction, GuardrailResult, GuardrailStage } from "./model/Guard.ts"
+export type { Guard, GuardrailAction, GuardrailResult, GuardrailStage } from "./model/Guard.ts"
+export { Stopped } from "./model/Guard.ts"
 
 /** A call as its guardrails see it: as those before them left it. */
 export interface GuardedCall {

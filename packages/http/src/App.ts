@@ -3,6 +3,7 @@
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as BudgetedRouter from "@understudy/core/BudgetedRouter"
+import * as GuardedRouter from "@understudy/core/GuardedRouter"
 import * as Metrics from "@understudy/core/Metrics"
 import * as Router from "@understudy/core/Router"
 import * as CacheStore from "@understudy/core/internal/cache/CacheStore"
@@ -18,6 +19,7 @@ import type { ServerSettings } from "./config/ServerSection.ts"
 import { Drain } from "./Drain.ts"
 import type * as Auth from "./auth/Auth.ts"
 import type { Keyring } from "./auth/Keyring.ts"
+import * as ConfiguredGuardrails from "./guardrails/ConfiguredGuardrails.ts"
 import * as KeyedRouter from "./keys/KeyedRouter.ts"
 import * as CallLog from "./observe/CallLog.ts"
 import * as ContentLog from "./observe/ContentLog.ts"
@@ -75,6 +77,7 @@ const gateway = (
   // One layer for all that need it, so that it is built once.
   const store = database === undefined ? undefined : layerStore(database)
   const budgets = store === undefined ? undefined : layerBudgets(configuration, store)
+  const guardrails = ConfiguredGuardrails.layer(configuration.guardrails)
   const admin = store === undefined || budgets === undefined ? undefined : layerAdmin(auth.keys, store, budgets)
   const recording = Layer.provide(
     Recording.layer({ configured: configuration.record, fileOf: (file) => ownFile(file, main), version }),
@@ -96,8 +99,8 @@ const gateway = (
       budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),
-    Layer.provide(layerRouter(engine, state, auth.keys, logContent, budgets)),
-    Layer.provideMerge(Layer.provide(reload, [engine, recording, budgets ?? Layer.empty])),
+    Layer.provide(layerRouter(engine, state, auth.keys, logContent, budgets, guardrails)),
+    Layer.provideMerge(Layer.provide(reload, [engine, recording, guardrails, budgets ?? Layer.empty])),
     Layer.provide([layerTraces(telemetry), store === undefined ? Layer.empty : layerStoredKeys(auth.keys, store)]),
     Layer.provideMerge(Drain.layer),
     Layer.provide(main === undefined ? Layer.empty : Layer.succeed(MainProcess, main.connection)),
@@ -123,17 +126,22 @@ const layerEngine = ({ options }: InForce, { limits }: ServerSettings, state: Re
     Layer.succeed(AnswerLimits, { answer: Number(limits.answer), error: Number(limits.error) }),
   ])
 
-/** The router of the endpoints, with content logging, budgets and the limits of virtual keys where they are configured. */
+/**
+ * The router of the endpoints, with content logging, budgets, guardrails and the limits of virtual keys where they are configured. A
+ * key is admitted first; budgets reserve for what guardrails leave of the call.
+ */
 const layerRouter = (
   engine: ReturnType<typeof layerEngine>,
   state: ReturnType<typeof layerState>,
   keys: Keyring,
   logContent: boolean,
   budgets: ReturnType<typeof layerBudgets> | undefined,
+  guardrails: ReturnType<typeof ConfiguredGuardrails.layer>,
 ) => {
   const logged = logContent ? Layer.provide(ContentLog.layer, engine) : engine
   const budgeted = budgets === undefined ? logged : Layer.provide(BudgetedRouter.layer, [logged, budgets])
-  return keys.isOpen && !keys.hasDatabase ? budgeted : Layer.provide(KeyedRouter.layer(keys), [budgeted, state])
+  const guarded = Layer.provide(GuardedRouter.layer, [budgeted, guardrails])
+  return keys.isOpen && !keys.hasDatabase ? guarded : Layer.provide(KeyedRouter.layer(keys), [guarded, state])
 }
 
 const layerUsageLog = ({ usageLog }: Configuration, main: Main | undefined) =>

@@ -1,5 +1,5 @@
 /**
- * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `usageLog`, `record`, `database`, `budgets`, `ledger`,
+ * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `guardrails`, `usageLog`, `record`, `database`, `budgets`, `ledger`,
  * `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
@@ -17,6 +17,8 @@ import { DatabaseSection } from "./config/DatabaseSection.ts"
 import type { FaultInjectionSettings } from "./config/FaultInjectionSection.ts"
 import * as FaultInjectionSection from "./config/FaultInjectionSection.ts"
 import { duplicates, KeysSection, unknownKeys } from "./config/KeysSection.ts"
+import type { WebhookSettings } from "./config/GuardrailsSection.ts"
+import * as GuardrailsSection from "./config/GuardrailsSection.ts"
 import * as LedgerSection from "./config/LedgerSection.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { ServerSection, settings as serverSettings } from "./config/ServerSection.ts"
@@ -36,6 +38,7 @@ export interface Configuration extends Config.Settings {
   readonly server: ServerSettings
   readonly state: StateSettings
   readonly keys: ReadonlyArray<ConfiguredKey>
+  readonly guardrails: ReadonlyArray<WebhookSettings>
   readonly usageLog: UsageLogSettings | undefined
   readonly record: Recording.Settings | undefined
   readonly database: Database | undefined
@@ -75,6 +78,7 @@ export const decode = (
         server: ServerSection,
         state: StateSection,
         keys: KeysSection(callable(document)),
+        guardrails: GuardrailsSection.GuardrailsSection,
         usageLog: UsageLogSection.UsageLogSection,
         record: RecordSection.RecordSection,
         database: DatabaseSection,
@@ -87,7 +91,19 @@ export const decode = (
       environment,
     ),
     ({
-      sections: { budgets, database, faultInjection, keys, ledger, record, server, state, telemetry, usageLog },
+      sections: {
+        budgets,
+        database,
+        faultInjection,
+        guardrails,
+        keys,
+        ledger,
+        record,
+        server,
+        state,
+        telemetry,
+        usageLog,
+      },
       settings,
     }) => {
       const problems = [
@@ -95,6 +111,7 @@ export const decode = (
         ...BudgetsSection.problems(budgets, keys, settings, database),
         // Conditions may name keys of the database, by their ids.
         ...(database === undefined ? unknownKeys(settings.routes, keys) : []),
+        ...GuardrailsSection.problems(guardrails, settings),
         ...UsageLogSection.missingFile(usageLog),
         ...RecordSection.missingFile(record),
         ...LedgerSection.missingDatabase(ledger, database),
@@ -106,6 +123,7 @@ export const decode = (
             server: serverSettings(server),
             state,
             keys,
+            guardrails: GuardrailsSection.settings(guardrails),
             usageLog: UsageLogSection.settings(usageLog),
             record: RecordSection.settings(record),
             database,

@@ -15,7 +15,16 @@ import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
 import type { Departure } from "../queue/AdmissionQueue.ts"
 import { ReceiptBuilder } from "../receipt/Receipt.ts"
-import type { Affinity, Attempt, AttemptType, CallOutcome, Outcome, Place, Receipt, Skipped } from "../receipt/Receipt.ts"
+import type {
+  Affinity,
+  Attempt,
+  AttemptType,
+  CallOutcome,
+  Outcome,
+  Place,
+  Receipt,
+  Skipped,
+} from "../receipt/Receipt.ts"
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"

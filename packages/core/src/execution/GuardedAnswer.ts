@@ -2,7 +2,7 @@
  * The answers of calls with guardrails: a complete response is the guardrails' to refuse or to rewrite; a stream is held for
  * those that ask for it, and recorded for the others when it has been sent.
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"

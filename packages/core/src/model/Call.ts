@@ -12,6 +12,7 @@ import type { Spending } from "./Spending.ts"
 import { charactersPerToken } from "./Usage.ts"
 
 export type { Capability } from "./Capabilities.ts"
+export type { Guard } from "./Guard.ts"
 export type { AttemptSpending, PlannedAttempt, Spending } from "./Spending.ts"
 
 /** A chat request or an embedding request. */

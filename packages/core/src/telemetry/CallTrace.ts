@@ -223,7 +223,7 @@ export class CallTrace {
     const cost = costOf(attempts)
     if (cost !== undefined) set("understudy.cost.usd", cost)
     if (outcome === "cancelled") set("error.type", cancelled)
-    else if (outcome === "failure") set("error.type", kindOf(error))
+    else if (outcome !== "success") set("error.type", kindOf(error))
     span.end(clock.currentTimeNanosUnsafe(), exitOf(outcome, error ?? messageOf(attempts)))
   }
 }

@@ -3,6 +3,7 @@
  * client's status.
  */
 import type { Receipt } from "@understudy/core/Receipt"
+import { total } from "@understudy/core/Receipt"
 import type { Kind, RouterError } from "@understudy/core/RouterError"
 import * as KindStatus from "@understudy/providers/internal/protocols/KindStatus"
 import type { ClientError } from "@understudy/providers/internal/protocols/ClientProtocol"
@@ -19,6 +20,8 @@ export interface ApiError extends ClientError {
   readonly tried?: number | undefined
   /** How long the call has waited for limits, in milliseconds, if it has. */
   readonly queuedMillis?: number | undefined
+  /** What responses have cost that the caller does not get, in US dollars, if it is known. */
+  readonly cost?: number | undefined
   /** The attempts, then the skipped deployments. */
   readonly attempts?: ReadonlyArray<Attempt> | undefined
 }
@@ -93,9 +96,13 @@ export const make = (error: RouterError, level: Level): ApiError => {
     requestId: error.receipt?.id,
     queuedMillis: error.receipt?.queuedMillis,
     tried: receipt?.attempts.length,
+    cost: receipt !== undefined && withheld.has(error.kind) ? total(receipt).cost : undefined,
     attempts: receipt === undefined ? undefined : attempts(receipt, level),
   }
 }
+
+/** The kinds of calls that had responses. */
+const withheld: ReadonlySet<Kind> = new Set(["NotAccepted", "GuardrailRefused", "GuardrailFailed"])
 
 /** A call of the router, with its error as the caller in context sees it. */
 export const fromRouterError = <A, R>(call: Effect.Effect<A, RouterError, R>): Effect.Effect<A, ApiError, R> =>

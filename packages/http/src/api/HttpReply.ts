@@ -36,13 +36,16 @@ const deploymentHeaders = (receipt: Receipt, level: Level, buffered: boolean): R
   // A name may contain characters that a header may not.
   ...(buffered ? undefined : { "x-understudy-deployment": encodeURI((receipt.deployment ?? "").toWellFormed()) }),
   ...(receipt.split === undefined ? undefined : { "x-understudy-split": encodeURI(receipt.split.toWellFormed()) }),
-  // Attempts are recorded when they end; the attempt of a stream is still running.
-  "x-understudy-attempts": String(receipt.attempts.length + (receipt.streaming && receipt.cache !== "hit" ? 1 : 0)),
+  "x-understudy-attempts": String(receipt.attempts.length + (isRunning(receipt) ? 1 : 0)),
   ...costHeaders(receipt),
   ...(receipt.affinity === undefined || buffered
     ? undefined
     : { "x-understudy-affinity": Disclosure.affinity(receipt.affinity, level) }),
 })
+
+/** Attempts are recorded when they end: that of a stream is still running, unless the stream was held until its end. */
+const isRunning = ({ attempts, cache, streaming }: Receipt): boolean =>
+  streaming && cache !== "hit" && attempts.at(-1)?.outcome !== "success"
 
 /** The cost of a complete response, in US dollars, if it is known. */
 const costHeaders = (receipt: Receipt): Record<string, string> | undefined => {
@@ -83,6 +86,7 @@ export const errorHeaders = (
       ...requestIdHeaders(requestId),
       ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
       ...queuedHeaders(error.queuedMillis),
+      ...(error.cost === undefined ? undefined : { "x-understudy-cost": decimal(error.cost) }),
       ...(error.retryAfter === undefined ? undefined : retryAfterHeaders(error.retryAfter)),
       // The SDKs of OpenAI and Anthropic, and Claude Code, read this before the status.
       ...(ApiError.isFinal(error) ? { "x-should-retry": "false" } : undefined),

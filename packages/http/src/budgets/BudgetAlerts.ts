@@ -1,8 +1,6 @@
 /**
- * What becomes of a budget's alerts: a line of the log, and a webhook if one is configured. `Metrics` counts them.
- *
- * The webhook is signed as Standard Webhooks says (https://www.standardwebhooks.com): the header `webhook-signature` is
- * `v1,` and the base64 of the HMAC-SHA256 of `{webhook-id}.{webhook-timestamp}.{body}`, with the configured secret.
+ * What becomes of a budget's alerts: a line of the log, and a signed webhook if one is configured (see `WebhookSignature`).
+ * `Metrics` counts them.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { scopeKey, toNanos, format } from "@understudy/core/internal/spend/Budget"
@@ -18,10 +16,10 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import { createHmac, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
+import * as WebhookSignature from "../WebhookSignature.ts"
 
 /** Where alerts are sent, and the secret that signs them. */
 export type Webhook = Exclude<BudgetSettings["webhook"], undefined>
@@ -73,16 +71,6 @@ export const body = ({ budget, period, share, spent }: BudgetAlert): object => (
   },
 })
 
-/** The signature of a webhook's body. `timestamp` in seconds. */
-export const signature = (secret: Redacted.Redacted, id: string, timestamp: number, body: string): string =>
-  `v1,${createHmac("sha256", keyOf(Redacted.value(secret)))
-    .update(`${id}.${timestamp}.${body}`)
-    .digest("base64")}`
-
-/** Secrets with the specification's prefix are base64; others are used as they are. */
-const keyOf = (secret: string): string | Buffer =>
-  secret.startsWith("whsec_") ? Buffer.from(secret.slice("whsec_".length), "base64") : secret
-
 /** Sends alerts, and tries again after network errors, timeouts and statuses other than 2xx. The last failure is logged. */
 const sender = Effect.fnUntraced(function* ({ secret, url }: Webhook) {
   const context = yield* Layer.build(NodeHttpClient.layerUndici)
@@ -93,13 +81,9 @@ const sender = Effect.fnUntraced(function* ({ secret, url }: Webhook) {
       const id = `msg_${randomUUID()}`
       const text = JSON.stringify(body(alert))
       const attempt = Effect.gen(function* () {
-        const timestamp = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const now = yield* Clock.currentTimeMillis
         const request = HttpClientRequest.post(url).pipe(
-          HttpClientRequest.setHeaders({
-            "webhook-id": id,
-            "webhook-timestamp": String(timestamp),
-            ...(secret === undefined ? undefined : { "webhook-signature": signature(secret, id, timestamp, text) }),
-          }),
+          HttpClientRequest.setHeaders(WebhookSignature.headers(secret, id, now, text)),
           HttpClientRequest.bodyText(text, "application/json"),
         )
         const { status } = yield* Effect.scoped(client.execute(request))

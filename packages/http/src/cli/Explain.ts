@@ -4,9 +4,10 @@
  */
 import * as Chat from "@understudy/core/Chat"
 import * as Explain from "@understudy/core/Explain"
+import * as GuardedRouter from "@understudy/core/GuardedRouter"
+import * as Guardrails from "@understudy/core/Guardrails"
 import { Provider } from "@understudy/core/Provider"
 import * as Router from "@understudy/core/Router"
-import type { Settings } from "@understudy/providers/Config"
 import { withPrices } from "@understudy/providers/Config"
 import { isLocal } from "@understudy/providers/internal/config/Address"
 import { accounts } from "@understudy/providers/internal/config/Deployments"
@@ -21,6 +22,7 @@ import * as Record from "effect/Record"
 import * as Stream from "effect/Stream"
 import * as CallOptions from "../api/CallOptions.ts"
 import * as Disclosure from "../api/Disclosure.ts"
+import type { Configuration } from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
 import * as ConfigSource from "./ConfigSource.ts"
 
@@ -109,8 +111,8 @@ export const explain = Command.make(
 )
 
 /** A router over the deployments of a configuration, with providers that are never called. */
-const offlineRouter = ({ defaults, deployments, routes }: Settings) =>
-  Router.layer({
+const offlineRouter = ({ defaults, deployments, guardrails, routes }: Configuration) => {
+  const router = Router.layer({
     defaults,
     deployments: Object.fromEntries(
       Object.entries(deployments).map(([name, options]) => [
@@ -120,6 +122,9 @@ const offlineRouter = ({ defaults, deployments, routes }: Settings) =>
     ),
     routes,
   })
+  const named = guardrails.map(({ name, routes }) => ({ name, routes }))
+  return Layer.provide(GuardedRouter.layer, [router, Guardrails.layer(named)])
+}
 
 const unusedProvider = (local: boolean) =>
   Layer.succeed(Provider, { protocol: "none", local, chat: () => Effect.never, stream: () => Stream.never })

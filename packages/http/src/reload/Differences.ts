@@ -6,7 +6,7 @@ import type * as Redacted from "effect/Redacted"
 import type { Configuration } from "../Config.ts"
 
 /** A part of the configuration that was added, removed or changed. */
-export type Difference = Change.Change<"deployment" | "route" | "defaults" | "key" | "budget" | "record">
+export type Difference = Change.Change<"deployment" | "route" | "defaults" | "key" | "budget" | "record" | "guardrail">
 
 /**
  * The changes with the names of vendors' settings in place of `provider`, which stands for all of them, or with the
@@ -48,10 +48,11 @@ const newApiKeys = (old: Deployment, now: Deployment): ReadonlyArray<string> => 
 const apiKeysOf = ({ apiKeys, keys }: Deployment): ReadonlyArray<Redacted.Redacted> =>
   apiKeys ?? ("apiKey" in keys && keys.apiKey !== undefined ? [keys.apiKey] : [])
 
-/** The keys and budgets that differ. */
-export const ofKeysAndBudgets = (before: Configuration, after: Configuration): ReadonlyArray<Difference> => [
+/** The keys, budgets and guardrails that differ. */
+export const ofLists = (before: Configuration, after: Configuration): ReadonlyArray<Difference> => [
   ...Change.ofRecords("key", byId(before.keys), byId(after.keys)),
   ...Change.ofRecords("budget", byId(before.budgets.budgets), byId(after.budgets.budgets)),
+  ...Change.ofRecords("guardrail", byName(before.guardrails), byName(after.guardrails)),
 ]
 
 /** The recording of calls, if it differs. */
@@ -65,6 +66,9 @@ export const ofRecord = (before: Configuration, after: Configuration): ReadonlyA
 const byId = <A extends { readonly id: string }>(items: ReadonlyArray<A>): Readonly<Record<string, A>> =>
   Object.fromEntries(items.map((item) => [item.id, item]))
 
+const byName = <A extends { readonly name: string }>(items: ReadonlyArray<A>): Readonly<Record<string, A>> =>
+  Object.fromEntries(items.map((item) => [item.name, item]))
+
 /** What a reload puts in force, or what has no effect. */
 const reloaded: ReadonlySet<string> = new Set([
   "defaults",
@@ -72,6 +76,7 @@ const reloaded: ReadonlySet<string> = new Set([
   "routes",
   "keys",
   "record",
+  "guardrails",
   "variables",
   "notImported",
 ] satisfies ReadonlyArray<keyof Configuration>)

@@ -22,6 +22,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Key, Keyring } from "../auth/Keyring.ts"
 import { ConfiguredBudgets } from "../budgets/ConfiguredBudgets.ts"
 import type { Configuration } from "../Config.ts"
+import { ConfiguredGuardrails } from "../guardrails/ConfiguredGuardrails.ts"
 import { InvalidConfiguration, line } from "../Config.ts"
 import type { ConfigFiles } from "../ConfigFiles.ts"
 import { MainProcess } from "../workers/MainProcess.ts"
@@ -88,6 +89,7 @@ export const layer = ({ current, inForce, keys, load }: Options): Layer.Layer<Re
     Effect.gen(function* () {
       const { reload: reloadRouter } = yield* Router.Reload
       const budgets = yield* Effect.serviceOption(ConfiguredBudgets)
+      const guardrails = yield* Effect.serviceOption(ConfiguredGuardrails)
       const context = yield* Effect.context<never>()
       const ownContext: (caller: Context.Context<never>) => Context.Context<never> = () => context
       const recording = Option.getOrUndefined(yield* Effect.serviceOption(Recording))
@@ -124,6 +126,7 @@ export const layer = ({ current, inForce, keys, load }: Options): Layer.Layer<Re
         inForce.replace(configuration, options)
         variables = values
         const hasKeysOfFile = keys.replaceConfigured(loaded.keys)
+        if (Option.isSome(guardrails)) yield* guardrails.value.replace(configuration.guardrails)
         if (Option.isSome(budgets)) yield* budgets.value.replace(configuration.budgets.budgets)
         yield* recording?.configure(configuration.record) ?? Effect.void
         // Workers that start from now on serve the same.
@@ -131,7 +134,7 @@ export const layer = ({ current, inForce, keys, load }: Options): Layer.Layer<Re
         return {
           changes: [
             ...Differences.named(changes, before, configuration, changed),
-            ...Differences.ofKeysAndBudgets(before, configuration),
+            ...Differences.ofLists(before, configuration),
             ...Differences.ofRecord(before, configuration),
           ],
           restart: [...Differences.untilRestart(started, configuration), ...(hasKeysOfFile ? [] : ["keys"])],

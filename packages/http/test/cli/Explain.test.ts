@@ -26,6 +26,7 @@ routes:
       - { if: { keys: [team-a], metadata: { plan: paid } }, use: sonnet }
     else: local
 keys: [{ id: team-a, key: sk-a }]
+guardrails: [{ name: pii, url: "http://127.0.0.1:1/", on: [before], routes: [assistant] }]
 `,
 )
 
@@ -44,7 +45,7 @@ describe.concurrent("understudy explain", { timeout: 30_000 }, () => {
     const { code, out } = await understudy("explain", "assistant", "--config", "two.yaml", "--message", "x".repeat(99))
     assert.strictEqual(code, 0)
     assert.deepStrictEqual(out.trimEnd().split("\n"), [
-      "assistant: a non-streamed call of about 25 input tokens; at most 5m in total",
+      "assistant: a non-streamed call of about 25 input tokens; at most 5m in total; guardrails: pii",
       "fallback",
       "  1. sonnet (claude-sonnet-4-5): skipped: 25 tokens do not fit its context window of 10",
       "       1 retry, 100ms to 8s apart, Retry-After up to 5s",

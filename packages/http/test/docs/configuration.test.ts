@@ -25,6 +25,7 @@ import * as Config from "../../src/Config.ts"
 import * as BudgetsSection from "../../src/config/BudgetsSection.ts"
 import { KeysSection } from "../../src/config/KeysSection.ts"
 import { FaultInjectionSection } from "../../src/config/FaultInjectionSection.ts"
+import * as GuardrailsSection from "../../src/config/GuardrailsSection.ts"
 import * as LedgerSection from "../../src/config/LedgerSection.ts"
 import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
@@ -89,6 +90,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `defaults`", Object.keys(Policies.Defaults.fields))
     assertNames("### `retry`", keysOf(Policies.Retry.whole.ast))
     assertNames("## `budgets`", keysOf(BudgetsSection.BudgetsSection.ast))
+    assertNames("## `guardrails`", keysOf(GuardrailsSection.Item.ast))
     assertNames("## `ledger`", keysOf(LedgerSection.LedgerSection.ast))
     assertNames("## `faultInjection`", keysOf(FaultInjectionSection.ast))
     assertNames("## `telemetry`", keysOf(TelemetrySection.ast))

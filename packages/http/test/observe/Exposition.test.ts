@@ -33,6 +33,7 @@ routes:
   halved: { split: [{ use: backup, share: 1 }, { use: slow, share: 0 }] }
   mirrored: { fallback: [backup], shadow: { to: throttled, share: 1 } }
   failing: { fallback: [throttled], retry: { times: 0 } }
+guardrails: [{ name: unreachable, url: "http://127.0.0.1:1/", on: [before], routes: [cached], onError: pass }]
 `
 
 /** The labels of each metric, without those of histograms' buckets. */

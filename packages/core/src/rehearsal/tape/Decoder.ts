@@ -314,7 +314,7 @@ class CallReader {
     const type = this.#required()
     const startedAt = callStart + fields.number()
     const millis = fields.number()
-    const outcome = this.#outcome()
+    const outcome = this.#attemptOutcome()
     const flags = fields.byte()
     return {
       deployment,
@@ -362,6 +362,13 @@ class CallReader {
     const outcome = Format.outcomes[this.#fields.byte()]
     if (outcome === undefined) this.#fields.failed = true
     return outcome ?? "failure"
+  }
+
+  #attemptOutcome(): Attempt["outcome"] {
+    const outcome = this.#outcome()
+    if (outcome !== "refused") return outcome
+    this.#fields.failed = true
+    return "failure"
   }
 
   #name(): string | undefined {

@@ -44,8 +44,8 @@ export const callFlags = { streaming: 1, hit: 2, miss: 4, needs: 8, shadow: 16 }
 /** The bits of an attempt's flags. */
 export const attemptFlags = { usage: 1, estimated: 2, cost: 4 } as const
 
-/** Outcomes by their numbers in a tape. */
-export const outcomes = ["success", "failure", "cancelled"] as const
+/** Outcomes by their numbers in a tape. Only calls are refused. */
+export const outcomes = ["success", "failure", "cancelled", "refused"] as const
 
 /** Costs are written in nanodollars. */
 export const nanodollars = 1e9

@@ -3,7 +3,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Chat from "../../model/Chat.ts"
-import type { Outcome } from "../../receipt/Receipt.ts"
+import type { CallOutcome, Outcome } from "../../receipt/Receipt.ts"
 
 /** What a tape has, in the order in which it was written: the segment, then its calls, each when it ended. */
 export type Item = Segment | Call | Damage
@@ -54,7 +54,7 @@ export interface Call {
   /** What became of its conversation: `new`, `kept` or `moved`. */
   readonly affinity: string | undefined
   readonly deployment: string | undefined
-  readonly outcome: Outcome
+  readonly outcome: CallOutcome
   readonly error: string | undefined
   readonly firstTokenMillis: number | undefined
   readonly attempts: ReadonlyArray<Attempt>

@@ -1,7 +1,7 @@
 /**
  * Writes a tape: receipts in, bytes out.
  */
-import type { Attempt, Outcome, Receipt } from "../../receipt/Receipt.ts"
+import type { Attempt, CallOutcome, Receipt } from "../../receipt/Receipt.ts"
 import { ByteReader, ByteWriter, crc32, whole } from "./Bytes.ts"
 import * as Format from "./Format.ts"
 
@@ -257,4 +257,4 @@ const time = (millis: number): number => Math.min(whole(millis), latest)
 const clipped = (name: string): string =>
   name.length > Format.maxNameLength ? name.slice(0, Format.maxNameLength) : name
 
-const outcomeOf = (outcome: Outcome): number => Format.outcomes.indexOf(outcome)
+const outcomeOf = (outcome: CallOutcome): number => Format.outcomes.indexOf(outcome)

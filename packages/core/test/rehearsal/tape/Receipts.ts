@@ -19,6 +19,7 @@ const name = Schema.String.check(
   Schema.makeFilter((text) => text.isWellFormed()),
 )
 const outcome = Schema.Literals(["success", "failure", "cancelled"])
+const callOutcome = Schema.Literals(["success", "failure", "cancelled", "refused"])
 const types: ReadonlyArray<AttemptType> = ["initial", "retry", "fallback", "hedge", "probe", "continuation"]
 const skips: ReadonlyArray<SkipReason> = [
   { _tag: "CircuitOpen", retryAfter: 3 },
@@ -78,7 +79,7 @@ export const AnyReceipt = Schema.Struct({
   affinity: Schema.UndefinedOr(Schema.Literals(["new", "kept", "moved"])),
   deployment: Schema.UndefinedOr(name),
   cache: Schema.UndefinedOr(Schema.Literals(["hit", "miss"])),
-  outcome,
+  outcome: callOutcome,
   error: Schema.UndefinedOr(Schema.Literals(kinds)),
   firstTokenMillis: Schema.UndefinedOr(millis),
   attempts: Schema.Array(AnyAttempt).check(Schema.isMaxLength(4)),
