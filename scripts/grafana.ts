@@ -347,6 +347,119 @@ const rows: ReadonlyArray<readonly [title: string, panels: ReadonlyArray<Panel>]
     ],
   ],
   [
+    "Routing and experiments",
+    [
+      {
+        title: "Conversations kept and moved",
+        unit: "reqps",
+        targets: [
+          [
+            sumBy("route, result, reason", rate("understudy_affinity_requests_total", route)),
+            "{{route}} {{result}} {{reason}}",
+          ],
+        ],
+      },
+      {
+        title: "Prompt tokens of vendors' caches",
+        targets: [
+          [
+            sumBy("deployment, type", rate("understudy_prompt_cache_tokens_total", deployment)),
+            "{{deployment}} {{type}}",
+          ],
+        ],
+      },
+      {
+        title: "Calls by arm of a split",
+        unit: "reqps",
+        targets: [
+          [
+            sumBy("route, arm, outcome", rate("understudy_split_requests_total", route)),
+            "{{route}} {{arm}} {{outcome}}",
+          ],
+        ],
+      },
+      {
+        title: "Shadow calls",
+        unit: "reqps",
+        targets: [
+          [
+            sumBy("route, to, outcome", rate("understudy_shadow_requests_total", route)),
+            "{{route}} to {{to}} {{outcome}}",
+          ],
+        ],
+      },
+      {
+        title: "Runs of guardrails",
+        unit: "reqps",
+        targets: [
+          [
+            sumBy("guardrail, stage, action", "rate(understudy_guardrails_total[$__rate_interval])"),
+            "{{guardrail}} {{stage}} {{action}}",
+          ],
+        ],
+      },
+      {
+        title: "Duration of guardrails, p95",
+        unit: "s",
+        targets: [
+          [
+            quantile(
+              0.95,
+              "le, guardrail, stage",
+              "rate(understudy_guardrail_duration_seconds_bucket[$__rate_interval])",
+            ),
+            "{{guardrail}} {{stage}}",
+          ],
+        ],
+      },
+      {
+        title: "Circuits of accounts",
+        description: "0: closed, 1: half-open, 2: open. Only deployments with several API keys.",
+        targets: [
+          [
+            `max by (deployment, account) (understudy_account_circuit_state{${deployment}})`,
+            "{{deployment}} {{account}}",
+          ],
+        ],
+      },
+      {
+        title: "Cooldowns of accounts",
+        unit: "s",
+        targets: [
+          [
+            `max by (deployment, account) (understudy_account_cooldown_seconds{${deployment}})`,
+            "{{deployment}} {{account}}",
+          ],
+        ],
+      },
+      {
+        title: "Injected faults",
+        description: "Game days: faults that an operator has switched on.",
+        unit: "reqps",
+        targets: [
+          [
+            sumBy("deployment, fault", rate("understudy_injected_faults_total", deployment)),
+            "{{deployment}} {{fault}}",
+          ],
+        ],
+      },
+      {
+        title: "Time until faults go off",
+        unit: "s",
+        targets: [["clamp_min(max by (target) (understudy_fault_end_timestamp_seconds) - time(), 0)", "{{target}}"]],
+      },
+      {
+        title: "Recorded calls",
+        unit: "reqps",
+        targets: [
+          ["sum(rate(understudy_recorded_calls_total[$__rate_interval]))", "recorded"],
+          ["sum(rate(understudy_record_lost_calls_total[$__rate_interval]))", "lost"],
+        ],
+      },
+      { title: "Gateways that record", targets: [["sum(understudy_recording)", "gateways"]] },
+    ],
+  ],
+  [
     "Gateways",
     [
       {
