@@ -23,23 +23,30 @@ import * as Predicate from "effect/Predicate"
 import type * as Deployment from "./deployment/Deployment.ts"
 import type * as Generation from "./generation/Generation.ts"
 import { Provider } from "./model/Provider.ts"
+import * as BehaviorFates from "./rehearsal/BehaviorFates.ts"
+import type { Fates } from "./rehearsal/Fate.ts"
 import * as ModeledProvider from "./rehearsal/ModeledProvider.ts"
+import { TapeContent } from "./rehearsal/TapeContent.ts"
 import type { Report } from "./rehearsal/Report.ts"
-import * as Run from "./rehearsal/Run.ts"
+import * as Run from "./RehearsalRun.ts"
 import type { Placed, Scenario } from "./rehearsal/Scenario.ts"
 import * as Scenarios from "./rehearsal/Scenarios.ts"
 import * as ScenarioRules from "./rehearsal/Scenario.ts"
+import * as TapeFates from "./rehearsal/TapeFates.ts"
+import type { Assumption } from "./rehearsal/TapeFates.ts"
 import * as Traffic from "./rehearsal/Traffic.ts"
 import type { PlannedCall } from "./rehearsal/Traffic.ts"
 import * as Routes from "./route/Route.ts"
 import type { Route } from "./route/Route.ts"
 import * as Router from "./Router.ts"
 
+export { TapeContent }
+export type { Assumption } from "./rehearsal/TapeFates.ts"
 export type { Behavior, Change, Failure, Quota } from "./rehearsal/Behavior.ts"
 export { usual as usualBehavior } from "./rehearsal/Behavior.ts"
 export type { Distribution } from "./rehearsal/Distribution.ts"
 export type { DeploymentReport, FailoverCount, Minute, Percentiles, Report } from "./rehearsal/Report.ts"
-export type { Progress } from "./rehearsal/Run.ts"
+export type { Progress } from "./RehearsalRun.ts"
 export type { Place, Placed, Scenario, ScenarioIncident } from "./rehearsal/Scenario.ts"
 export { all as scenarios } from "./rehearsal/Scenarios.ts"
 export type { Setting, Shipped } from "./rehearsal/Scenarios.ts"
@@ -59,10 +66,10 @@ export class InvalidScenario extends Data.TaggedError("InvalidScenario")<{
 /** Why a rehearsal cannot begin. */
 export type RehearsalError = Router.InvalidRoutes | InvalidScenario
 
-/** `E`: the errors of the layers over the router. */
-export interface Options<Deployments, Routes = Readonly<Record<string, Route>>, E = never> extends Generation.Options<
+export interface Options<Deployments, Routes = Readonly<Record<string, Route>>, E = never> extends RehearsedRouter<
   Deployments,
-  Routes
+  Routes,
+  E
 > {
   /** A scenario, or the name of one that comes with Understudy: see `scenarios`. */
   readonly scenario: Scenario | string
@@ -70,16 +77,26 @@ export interface Options<Deployments, Routes = Readonly<Record<string, Route>>, 
   readonly for?: Duration.Input | undefined
   /** Calls a second. Default: that of the scenario's traffic. */
   readonly rate?: number | undefined
-  /** Default: 1. */
-  readonly seed?: number | undefined
   /** When it begins, in clock milliseconds. Default: 2026-01-01T00:00:00Z. */
   readonly start?: number | undefined
   /** The region of a deployment, where it is known. */
   readonly regionOf?: ((deployment: string) => string | undefined) | undefined
-  /** The names of deployments that are served nearby: see `ProviderService.local`. */
-  readonly local?: ReadonlySet<string> | undefined
   /** The ids of callers, who share the calls evenly unless the scenario's traffic has shares for them. Default: none. */
   readonly callers?: ReadonlyArray<string> | undefined
+}
+
+/** What is rehearsed. `E`: the errors of the layers over the router. */
+export interface RehearsedRouter<
+  Deployments,
+  Routes = Readonly<Record<string, Route>>,
+  E = never,
+> extends Generation.Options<Deployments, Routes> {
+  /** Default: 1. */
+  readonly seed?: number | undefined
+  /** The names of deployments that are served nearby: see `ProviderService.local`. */
+  readonly local?: ReadonlySet<string> | undefined
+  /** How many accounts a deployment has. Default: as many as its `provider` has layers. */
+  readonly accountsOf?: ((deployment: string) => number) | undefined
   /** Layers over the router, such as `BudgetedRouter.layer` with its budgets. */
   readonly over?:
     | ((
@@ -90,6 +107,15 @@ export interface Options<Deployments, Routes = Readonly<Record<string, Route>>, 
   readonly contextOf?: ((call: PlannedCall) => Context.Context<never>) | undefined
   /** Told after each minute of virtual time. */
   readonly onProgress?: ((progress: Run.Progress) => void) | undefined
+}
+
+/** Options of a replay: the tape, and the router that its calls are made to. */
+export interface ReplayOptions<
+  Deployments,
+  Routes = Readonly<Record<string, Route>>,
+  E = never,
+> extends RehearsedRouter<Deployments, Routes, E> {
+  readonly tape: TapeContent
 }
 
 /** 2026-01-01T00:00:00Z. */
@@ -107,10 +133,8 @@ export const run = <
     const {
       callers = [],
       contextOf,
-      defaults,
       deployments,
       onProgress,
-      over,
       rate,
       routes = {},
       seed = 1,
@@ -123,17 +147,8 @@ export const run = <
     const problems = problemsOf(scenario, fleet)
     if (problems.length > 0) return Effect.fail(new InvalidScenario({ scenario: scenario.name, problems }))
     const byName = new Map(fleet.map((placed) => [placed.name, placed]))
-    const modeled = Object.fromEntries(
-      Object.entries(deployments).map(([name, deployment]) => {
-        const phases = ScenarioRules.phasesOf(scenario, byName.get(name)!, start)
-        const service = ModeledProvider.make(name, seed, phases, {
-          protocol: "rehearsal",
-          local: options.local?.has(name) === true,
-        })
-        return [name, { ...deployment, provider: Layer.succeed(Provider, service) }]
-      }),
-    )
-    const router = Router.layer({ deployments: modeled, routes: routes as Readonly<Record<string, Route>>, defaults })
+    const fates = (account: string, deployment: string) =>
+      BehaviorFates.make(account, seed, ScenarioRules.phasesOf(scenario, byName.get(deployment)!, start))
     const traffic: Traffic.Traffic = {
       ...Traffic.usual,
       ...(callers.length > 0 && { callers: Object.fromEntries(callers.map((id) => [id, 1])) }),
@@ -141,7 +156,7 @@ export const run = <
       ...(rate !== undefined && { rate }),
     }
     return Run.run<Router.InvalidRoutes | E>({
-      router: over === undefined ? router : over(router),
+      router: routerOf(options, fates),
       calls: Traffic.calls(traffic, callable(routes, deployments), { start, end: start + length, seed }),
       start,
       seed,
@@ -150,6 +165,71 @@ export const run = <
       onProgress,
     })
   })
+
+/**
+ * Makes the calls of a tape again. What a deployment does is drawn from what it did near that time on the tape; what the tape does not
+ * have is in the report (`assumed`). Starts none of the deployments' own providers.
+ */
+export const replay = <
+  Deployments extends Readonly<Record<string, Deployment.Options>>,
+  Routes extends Readonly<Record<string, Route>> = Readonly<Record<string, Route>>,
+  E = never,
+>(
+  options: ReplayOptions<Deployments, Routes, E>,
+): Effect.Effect<Report, Router.InvalidRoutes | E> =>
+  Effect.suspend(() => {
+    const { contextOf, onProgress, seed = 1, tape } = options
+    const { calls } = tape
+    const assumed = new Map<string, Assumption>()
+    const fates = (account: string, deployment: string) => {
+      const assumption = assumed.get(deployment) ?? { deployment, distant: 0, prior: 0 }
+      assumed.set(deployment, assumption)
+      return TapeFates.make(account, seed, tape.attemptsOf(deployment), assumption)
+    }
+    const router = routerOf(options, fates)
+    return Run.run<Router.InvalidRoutes | E>({
+      router,
+      calls,
+      start: calls[0]?.at ?? 0,
+      seed,
+      contextOf,
+      assumed: [...assumed.values()],
+      onProgress,
+    })
+  })
+
+/** The router over modeled providers, with the layers over it. `fates`: those of an account of a deployment. */
+const routerOf = <E>(
+  {
+    accountsOf,
+    defaults,
+    deployments,
+    local,
+    over,
+    routes = {},
+  }: RehearsedRouter<Readonly<Record<string, Deployment.Options>>, Readonly<Record<string, Route>>, E>,
+  fates: (account: string, deployment: string) => Fates,
+): Layer.Layer<Router.Router, Router.InvalidRoutes | E> => {
+  const modeled = Object.fromEntries(
+    Object.entries(deployments).map(([name, deployment]) => {
+      const accounts = accountsOf?.(name) ?? ("provider" in deployment ? accountsIn(deployment.provider) : 1)
+      const provider = Array.from({ length: Math.max(1, accounts) }, (_, index) => {
+        const account = index === 0 ? name : `${name}#${index + 1}`
+        const service = ModeledProvider.make(fates(account, name), {
+          protocol: "rehearsal",
+          account,
+          local: local?.has(name) === true,
+        })
+        return Layer.succeed(Provider, service)
+      })
+      return [name, { ...deployment, provider }]
+    }),
+  )
+  const router = Router.layer({ deployments: modeled, routes, defaults })
+  return over === undefined ? router : over(router)
+}
+
+const accountsIn = (provider: unknown): number => (Array.isArray(provider) ? provider.length : 1)
 
 /** The scenario of a name for these deployments. Fails with `InvalidScenario` if there is none. */
 const scenarioOf = (

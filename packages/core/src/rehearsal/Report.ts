@@ -2,6 +2,7 @@
 import type { Kind } from "../model/ErrorKind.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
+import type { Assumption } from "./TapeFates.ts"
 
 export interface Report {
   /** The first and the last time that calls began, in clock milliseconds. */
@@ -25,6 +26,8 @@ export interface Report {
   /** The most frequent first. */
   readonly failovers: ReadonlyArray<FailoverCount>
   readonly deployments: ReadonlyArray<DeploymentReport>
+  /** In a replay: what the tape does not have, by deployment. */
+  readonly assumed: ReadonlyArray<Readonly<Assumption>>
   /** The ten minutes with the most failed calls, then with the slowest answers; worst first. */
   readonly worstMinutes: ReadonlyArray<Minute>
   readonly minutes: ReadonlyArray<Minute>

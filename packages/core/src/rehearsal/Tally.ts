@@ -156,7 +156,7 @@ export class Tally {
   }
 
   /** The report. `deployments` are named in this order, also those that no call reached. */
-  report(deployments: ReadonlyArray<string>): Report {
+  report(deployments: ReadonlyArray<string>, assumed: Report["assumed"]): Report {
     const minutes = this.#minutes.map((counts, index) => minuteOf(counts, this.#start + index * minute))
     const answers = deployments.reduce((sum, name) => sum + (this.#deployments.get(name)?.answered ?? 0), 0)
     return {
@@ -188,6 +188,7 @@ export class Tally {
           cost,
         }
       }),
+      assumed: assumed.filter(({ distant, prior }) => distant + prior > 0),
       worstMinutes: worst(minutes),
       minutes,
     }

@@ -2,6 +2,7 @@
  * Traffic: the calls of a rehearsal, as they come. The times between them are random (a Poisson process), around a rate that
  * follows the hours of the day and bursts.
  */
+import type { Capability } from "../model/Call.ts"
 import type { Distribution } from "./Distribution.ts"
 import { quantile } from "./Distribution.ts"
 import { Chance, named, numbered } from "./Chance.ts"
@@ -58,6 +59,11 @@ export interface PlannedCall {
   readonly tags: ReadonlyArray<string>
   /** Calls with the same number here ask for the same. */
   readonly content: number
+  /** Default: `chat`. Embeddings are not streamed. */
+  readonly operation?: "chat" | "embeddings" | undefined
+  /** What the request allows its answer at most, in tokens. */
+  readonly maxTokens?: number | undefined
+  readonly requires?: ReadonlyArray<Capability> | undefined
 }
 
 /** The calls from `start` up to, not including, `end`, in order. Both are clock milliseconds. */

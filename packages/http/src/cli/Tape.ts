@@ -46,14 +46,16 @@ export const tape = Command.make(
   ]),
 )
 
-const add = Effect.fnUntraced(function* (summary: TapeSummary, file: string) {
+const add = (summary: TapeSummary, file: string) => forEachItem(file, (item) => summary.add(item, file))
+
+/** Reads a tape, or a file of one, item by item. */
+export const forEachItem = Effect.fnUntraced(function* (
+  file: string,
+  use: (item: Tape.Item) => void,
+): Effect.fn.Return<void, UnreadableTape, FileSystem.FileSystem> {
   const files = yield* FileSystem.FileSystem
   yield* Tape.read(files.stream(file)).pipe(
-    Stream.runForEachArray((items) =>
-      Effect.sync(() => {
-        for (const item of items) summary.add(item, file)
-      }),
-    ),
+    Stream.runForEachArray((items) => Effect.sync(() => items.forEach(use))),
     Effect.mapError((error) => {
       if (error._tag === "InvalidTape") {
         const at = error.offset === 0 ? "" : ` (at byte ${error.offset})`

@@ -14,6 +14,7 @@ import { demo } from "./demo/Demo.ts"
 import { draw } from "./Draw.ts"
 import { explain } from "./Explain.ts"
 import { importing } from "./Import.ts"
+import { replay } from "./rehearsal/Replay.ts"
 import { simulate } from "./rehearsal/Simulate.ts"
 import { serve } from "./Serve.ts"
 import { tape } from "./Tape.ts"
@@ -28,6 +29,7 @@ const understudy = Command.make("understudy").pipe(
     explain,
     draw,
     simulate,
+    replay,
     importing,
     tape,
     demo,

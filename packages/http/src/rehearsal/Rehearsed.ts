@@ -6,7 +6,7 @@ import * as BudgetedRouter from "@understudy/core/BudgetedRouter"
 import * as Budgets from "@understudy/core/Budgets"
 import type { InvalidBudgets } from "@understudy/core/Budgets"
 import * as Rehearsal from "@understudy/core/Rehearsal"
-import type { Router } from "@understudy/core/Router"
+import type * as Router from "@understudy/core/Router"
 import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import { isLocal } from "@understudy/providers/internal/config/Address"
 import * as Context from "effect/Context"
@@ -21,28 +21,53 @@ export type Options = Pick<Rehearsal.Options<unknown>, "scenario" | "for" | "rat
 
 /** Rehearses a configuration whose deployments have their prices. */
 export const run = (
-  { budgets, defaults, deployments, keys, routes }: Configuration,
+  configuration: Configuration,
   options: Options,
 ): Effect.Effect<Rehearsal.Report, Rehearsal.RehearsalError | InvalidBudgets> => {
-  const keyring = new Keyring.Keyring(keys.map(Keyring.configured))
+  const { deployments, keys } = configuration
   return Rehearsal.run({
     ...options,
+    ...routerOf(configuration),
+    regionOf: (name) => regionOf(deployments[name]?.keys),
+    callers: keys.map(({ id }) => id),
+  })
+}
+
+/** Makes the calls of a tape to a configuration whose deployments have their prices. */
+export const replay = (
+  configuration: Configuration,
+  options: Pick<Rehearsal.ReplayOptions<unknown>, "tape" | "seed" | "onProgress">,
+): Effect.Effect<Rehearsal.Report, Router.InvalidRoutes | InvalidBudgets> =>
+  Rehearsal.replay({ ...options, ...routerOf(configuration) })
+
+/** The router of a configuration, with the limits of its keys and its budgets over it. */
+const routerOf = ({
+  budgets,
+  defaults,
+  deployments,
+  keys,
+  routes,
+}: Configuration): Rehearsal.RehearsedRouter<Configuration["deployments"], Configuration["routes"], InvalidBudgets> => {
+  const keyring = new Keyring.Keyring(keys.map(Keyring.configured))
+  return {
     defaults,
     routes,
     deployments,
     local: new Set(Object.keys(deployments).filter((name) => isLocal(deployments[name]!))),
-    regionOf: (name) => regionOf(deployments[name]?.keys),
-    callers: keys.map(({ id }) => id),
+    accountsOf: (name) => accountsIn(deployments[name]),
     contextOf: ({ caller }) => Context.make(Caller, caller === undefined ? undefined : keyring.byId(caller)),
     over: (router) => keyed(keyring, budgets.budgets.length === 0 ? router : budgeted(budgets.budgets, router)),
-  })
+  }
 }
+
+const accountsIn = (settings: object | undefined): number =>
+  settings !== undefined && "apiKeys" in settings && Array.isArray(settings.apiKeys) ? settings.apiKeys.length : 1
 
 const regionOf = (keys: unknown): string | undefined =>
   typeof keys === "object" && keys !== null && "region" in keys ? String(keys.region) : undefined
 
-const budgeted = <E>(budgets: Configuration["budgets"]["budgets"], router: Layer.Layer<Router, E>) =>
+const budgeted = <E>(budgets: Configuration["budgets"]["budgets"], router: Layer.Layer<Router.Router, E>) =>
   Layer.provide(BudgetedRouter.layer, [router, Budgets.layerMemory(budgets)])
 
-const keyed = <E>(keyring: Keyring.Keyring, router: Layer.Layer<Router, E>): Layer.Layer<Router, E> =>
+const keyed = <E>(keyring: Keyring.Keyring, router: Layer.Layer<Router.Router, E>): Layer.Layer<Router.Router, E> =>
   keyring.isOpen ? router : Layer.provide(KeyedRouter.layer(keyring), [router, RateLimit.layerMemory])

@@ -38,7 +38,7 @@ const summary = (reports: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArray<str
   ]
 }
 
-const details = ({ deployments, failovers, worstMinutes }: Report, of: string): ReadonlyArray<string> => [
+const details = ({ assumed, deployments, failovers, worstMinutes }: Report, of: string): ReadonlyArray<string> => [
   ...Table.section(
     `deployments${of}`,
     [
@@ -58,6 +58,16 @@ const details = ({ deployments, failovers, worstMinutes }: Report, of: string): 
     `failovers${of}`,
     failovers.slice(0, maxFailovers).map(({ calls, from, to }) => [from, "to", to, number(calls)]),
     [3],
+  ),
+  ...Table.section(
+    `not on the tape${of}`,
+    assumed.map(({ deployment, distant, prior }) => [
+      deployment,
+      [
+        ...(distant > 0 ? [`${number(distant)} attempts are drawn from other times`] : []),
+        ...(prior > 0 ? [`${number(prior)} attempts are assumed to go as usual`] : []),
+      ].join(", "),
+    ]),
   ),
   ...Table.section(
     `worst minutes${of}`,

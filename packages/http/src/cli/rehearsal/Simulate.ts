@@ -49,7 +49,7 @@ const file = Argument.String("config").pipe(
   Argument.optional,
 )
 
-const against = Flag.File("against", { mustExist: false }).pipe(
+export const against = Flag.File("against", { mustExist: false }).pipe(
   Flag.withDescription("Another configuration file, for the same calls, beside it (default: none)."),
   Flag.optional,
 )
@@ -113,11 +113,15 @@ export const load = Effect.fnUntraced(function* (given: string | undefined) {
 
 /** Rehearses a configuration, with a progress bar on a terminal. */
 export const rehearse = (configuration: Configuration, name: string, options: Rehearsed.Options) => {
-  // Calls that fail have errors, whose stacks take longer than all else of the call.
-  Error.stackTraceLimit = 0
+  withoutStacks()
   return Progress.showing(name, Duration.toMillis(Duration.fromInputUnsafe(options.for ?? "1 hour")), (onProgress) =>
     Rehearsed.run(configuration, { ...options, onProgress }),
   )
+}
+
+/** Calls that fail have errors, whose stacks take longer than all else of the call. */
+export const withoutStacks = (): void => {
+  Error.stackTraceLimit = 0
 }
 
 const scenarioOf = Effect.fnUntraced(function* (name: string) {

@@ -11,18 +11,18 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
-import type { RouterError } from "../execution/RouterError.ts"
-import type { CallOptions } from "../model/Call.ts"
-import type * as Chat from "../model/Chat.ts"
-import { charactersPerToken } from "../model/Usage.ts"
-import type { Receipt } from "../receipt/Receipt.ts"
-import { Router } from "../Router.ts"
-import { Chance, named, random } from "./Chance.ts"
-import { RehearsedCall } from "./ModeledProvider.ts"
-import type { Report } from "./Report.ts"
-import { Tally } from "./Tally.ts"
-import type { PlannedCall, Traffic } from "./Traffic.ts"
-import { VirtualTime } from "./VirtualTime.ts"
+import type { RouterError } from "./execution/RouterError.ts"
+import type { CallOptions } from "./model/Call.ts"
+import type { Receipt } from "./receipt/Receipt.ts"
+import { Router } from "./Router.ts"
+import { Chance, named, random } from "./rehearsal/Chance.ts"
+import { RehearsedCall } from "./rehearsal/Fate.ts"
+import type { Report } from "./rehearsal/Report.ts"
+import * as Requests from "./rehearsal/Requests.ts"
+import { Tally } from "./rehearsal/Tally.ts"
+import type { Assumption } from "./rehearsal/TapeFates.ts"
+import type { PlannedCall, Traffic } from "./rehearsal/Traffic.ts"
+import { VirtualTime } from "./rehearsal/VirtualTime.ts"
 
 export interface Options<E> {
   /** The router, over modeled providers. */
@@ -35,6 +35,8 @@ export interface Options<E> {
   readonly clientRetries?: Traffic["clientRetries"]
   /** What else the fibre of a call has in its context, and the options of the call. */
   readonly contextOf?: ((call: PlannedCall) => Context.Context<never>) | undefined
+  /** What the providers had to assume until now. */
+  readonly assumed?: ReadonlyArray<Assumption> | undefined
   /** Told about every minute of virtual time. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
@@ -49,7 +51,7 @@ export interface Progress {
 /** Runs all calls to their end. Takes as long as the work does; the event loop of the process is free now and then. */
 export const run = <E>(options: Options<E>): Effect.Effect<Report, E> =>
   Effect.suspend(() => {
-    const { calls, clientRetries, contextOf, onProgress, router, seed, start } = options
+    const { assumed = [], calls, clientRetries, contextOf, onProgress, router, seed, start } = options
     const time = new VirtualTime(start)
     const tally = new Tally(start)
     const context = time.within(
@@ -68,7 +70,7 @@ export const run = <E>(options: Options<E>): Effect.Effect<Report, E> =>
         tally,
         clientRetries,
       ).all
-      return tally.report(running.deployments())
+      return tally.report(running.deployments(), assumed)
     }).pipe(Effect.provide(router), Effect.scoped)
     return inTime(time, context, rehearsed)
   })
@@ -222,16 +224,18 @@ const oneCall = (
   services: Context.Context<Router>,
   contextOf: Options<never>["contextOf"],
 ): Effect.Effect<Receipt, RouterError> => {
-  const { caller, inputTokens, model, number, outputTokens, streaming, tags } = call
+  const { caller, inputTokens, number, operation, outputTokens, streaming, tags } = call
   const options: CallOptions = { caller, tags }
-  const request: Chat.Request = { model, messages: [messageOf(call)] }
-  const made = streaming
-    ? Effect.scoped(
-        Effect.flatMap(router.chatStream(request, options), ({ frames, receipt }) =>
-          Effect.as(Stream.runDrain(frames), receipt),
-        ),
-      )
-    : Effect.map(router.chat(request, options), ({ receipt }) => receipt)
+  const made =
+    operation === "embeddings"
+      ? Effect.map(router.embed(Requests.embedding(call), options), ({ receipt }) => receipt)
+      : streaming
+        ? Effect.scoped(
+            Effect.flatMap(router.chatStream(Requests.chat(call), options), ({ frames, receipt }) =>
+              Effect.as(Stream.runDrain(frames), receipt),
+            ),
+          )
+        : Effect.map(router.chat(Requests.chat(call), options), ({ receipt }) => receipt)
   const own = Context.add(
     contextOf === undefined ? services : Context.merge(services, contextOf(call)),
     RehearsedCall,
@@ -242,24 +246,3 @@ const oneCall = (
 
 /** So that a call that is made again has luck of its own. */
 const attemptsApart = 1000
-
-/** A message of about as many tokens. Long texts are shared by the calls of about one size. */
-const messageOf = ({ content, inputTokens }: PlannedCall): Chat.UserMessage => ({
-  role: "user",
-  content: [
-    { type: "text", text: textOf(inputTokens) },
-    { type: "text", text: String(content) },
-  ],
-})
-
-const textOf = (tokens: number): string => {
-  // In sixteen sizes from one power of two to the next.
-  const size = Math.round(Math.log2(Math.max(1, tokens)) * 16)
-  const known = texts.get(size)
-  if (known !== undefined) return known
-  const made = "word".padEnd(charactersPerToken).repeat(Math.round(2 ** (size / 16)))
-  texts.set(size, made)
-  return made
-}
-
-const texts = new Map<number, string>()

@@ -1,0 +1,98 @@
+/**
+ * `understudy replay TAPE…`: makes the calls of a tape again, through a configuration, by the real engine under virtual time.
+ */
+import * as Rehearsal from "@understudy/core/Rehearsal"
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Configuration } from "../../Config.ts"
+import * as Rehearsed from "../../rehearsal/Rehearsed.ts"
+import * as ConfigSource from "../ConfigSource.ts"
+import { forEachItem } from "../Tape.ts"
+import * as Progress from "./Progress.ts"
+import * as ReportText from "./ReportText.ts"
+import * as Simulate from "./Simulate.ts"
+
+/** A tape without calls. */
+export class EmptyTape extends Data.TaggedError("EmptyTape")<object> {
+  override get message(): string {
+    return "There is no call on the tape."
+  }
+}
+
+const flags = {
+  files: Argument.String("tape").pipe(
+    Argument.withDescription("The tape, or its rotated files in any order, such as calls.tape.1 calls.tape."),
+    Argument.variadic({ min: 1 }),
+  ),
+  config: ConfigSource.flag,
+  against: Simulate.against,
+  seed: Simulate.flags.seed,
+  json: Simulate.flags.json,
+}
+
+export const replay = Command.make(
+  "replay",
+  flags,
+  Effect.fnUntraced(function* ({ against, config, files, json, seed }) {
+    const configurations = [yield* Simulate.load(Option.getOrUndefined(config))]
+    if (Option.isSome(against)) configurations.push(yield* Simulate.load(against.value))
+    const tape = new Rehearsal.TapeContent()
+    for (const file of files) yield* forEachItem(file, (item) => tape.add(item))
+    const [first, last] = [tape.calls[0], tape.calls.at(-1)]
+    if (first === undefined || last === undefined) return yield* new EmptyTape()
+    if (!json) yield* Console.log(headline(tape, first.at, last.at).join("\n"))
+    const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
+      Effect.map(rehearse(configuration, name, tape, last.at - first.at, seed), (report) => ({ name, report })),
+    )
+    yield* Console.log(
+      json
+        ? JSON.stringify({
+            seed,
+            sample: tape.sample,
+            lost: tape.lost,
+            damaged: tape.damaged,
+            reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
+          })
+        : ["", ...ReportText.lines(reports)].join("\n"),
+    )
+  }),
+).pipe(
+  Command.withDescription(
+    "Make the calls of a tape again, through a configuration. What a deployment does is drawn from what it did near that time on the tape; what the tape does not have is counted and named. Exit codes: 0, or 1 if the configuration is invalid or a tape cannot be read.",
+  ),
+  Command.withShortDescription("Make the calls of a tape again, through another configuration"),
+  Command.withExamples([
+    {
+      command: "understudy replay calls.tape --config new.yaml --against understudy.yaml",
+      description: "The calls of a tape through two configurations.",
+    },
+  ]),
+)
+
+const rehearse = (
+  configuration: Configuration,
+  name: string,
+  tape: Rehearsal.TapeContent,
+  length: number,
+  seed: number,
+) => {
+  Simulate.withoutStacks()
+  return Progress.showing(name, length, (onProgress) => Rehearsed.replay(configuration, { tape, seed, onProgress }))
+}
+
+const headline = ({ calls, damaged, lost, sample }: Rehearsal.TapeContent, from: number, until: number) => [
+  `${ReportText.number(calls.length)} calls from ${time(from)} to ${time(until)} UTC`,
+  ...(sample < 1
+    ? [
+        `${(sample * 100).toFixed(1)} % of the calls were recorded: limits, quotas and circuits meet only so many of the calls.`,
+      ]
+    : []),
+  ...(lost > 0 ? [`${ReportText.number(lost)} calls were lost when the tape was recorded.`] : []),
+  ...(damaged > 0 ? [`${damaged} parts of the tape cannot be read: see \`understudy tape\`.`] : []),
+]
+
+const time = (at: number): string => new Date(at).toISOString().slice(0, 16).replace("T", " ")
