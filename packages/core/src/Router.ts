@@ -2,15 +2,12 @@
  * The router: a service that answers a call to a route with the response of the first deployment that gives one, or fails
  * with one typed error that lists what was tried.
  */
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
-import type * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -22,17 +19,15 @@ import * as RateLimit from "./admission/RateLimit.ts"
 import * as Status from "./admission/Status.ts"
 import * as AffinityStore from "./affinity/AffinityStore.ts"
 import * as CacheStore from "./cache/CacheStore.ts"
+import * as Calls from "./Calls.ts"
+import type { Answer, Streaming } from "./Calls.ts"
 import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
-import * as CallExecutor from "./execution/CallExecutor.ts"
-import * as GuardedAnswer from "./execution/GuardedAnswer.ts"
 import * as CallRecorder from "./execution/CallRecorder.ts"
 import * as FaultInjection from "./faults/FaultInjection.ts"
-import * as KeepAlive from "./execution/KeepAlive.ts"
 import * as Shadow from "./execution/Shadow.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
-import type { StartedStream } from "./execution/StreamAttempt.ts"
 import * as Change from "./generation/Change.ts"
 import * as Generation from "./generation/Generation.ts"
 import { InvalidRoutes } from "./generation/Generation.ts"
@@ -40,19 +35,17 @@ import * as Explainer from "./inspect/Explainer.ts"
 import type { Explanation } from "./inspect/Explain.ts"
 import * as TokenCount from "./inspect/TokenCount.ts"
 import { Call } from "./model/Call.ts"
-import type { AnyRequest, CallOptions, ShadowOf } from "./model/Call.ts"
+import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
 import type { Stopped } from "./model/Guard.ts"
 import type { Origin } from "./model/Provider.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as RouteEvent from "./receipt/RouteEvent.ts"
-import * as StreamRecovery from "./recovery/StreamRecovery.ts"
-import type * as BoundRoute from "./route/BoundRoute.ts"
 import type * as Plan from "./route/Plan.ts"
 import type { Mentions, Names, Route } from "./route/Route.ts"
-import * as CallTrace from "./telemetry/CallTrace.ts"
 
+export type { Answer, Streaming } from "./Calls.ts"
 export type { CircuitStatus, Status } from "./admission/Status.ts"
 export type { Health } from "./deployment/Health.ts"
 export type { FaultInjection, FaultStatus } from "./faults/FaultInjection.ts"
@@ -85,34 +78,6 @@ export interface Callbacks {
   readonly onFailover?: ((failover: RouteEvent.Failover) => Effect.Effect<void>) | undefined
   /** Runs when a call has its complete answer, unless it is a shadow call. Never delays the call. */
   readonly onSuccess?: ((receipt: Receipt) => Effect.Effect<void>) | undefined
-}
-
-/** A complete response, with the receipt of its call. */
-export interface Answer<Response = Chat.Response> {
-  readonly response: Response
-  readonly receipt: Receipt
-  /** When the call must have ended, its client's reading included, in clock milliseconds: see `timeout.total`. */
-  readonly deadline: number
-  /** How long a write to the client may make no progress, in milliseconds: see `timeout.write`. Applied by the writer. */
-  readonly write: number
-}
-
-/**
- * A streamed answer. `frames` ends when the answer is complete, and fails with a `RouterError` of kind `StreamInterrupted`
- * if it breaks. `receipt` is written until the stream has ended. On a route with `sse.keepAlive` the answer may not have
- * begun yet: then `frames` may fail with any kind.
- */
-export interface Streaming {
-  readonly frames: Stream.Stream<Chat.Frame, RouterError>
-  readonly receipt: Receipt
-  /** Whether `frames` brings nothing until the answer is complete, or is from a deployment that is not yet known. */
-  readonly buffered: boolean
-  /** How long `frames` may bring nothing before a keep-alive is due, in milliseconds: see `Route.sse`. */
-  readonly keepAlive: number | undefined
-  /** When the call must have ended, in clock milliseconds: after that `frames` fails. See `timeout.total`. */
-  readonly deadline: number
-  /** How long a write to the client may make no progress, in milliseconds: see `timeout.write`. Applied by the writer. */
-  readonly write: number
 }
 
 export class Router extends Context.Service<
@@ -298,7 +263,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
     suspects: Candidate.suspects(),
     scope: yield* Effect.scope,
   }
-  const router: Running = {
+  const router: Calls.Running = {
     stores,
     random,
     faults: new FaultInjection.ActiveFaults(random),
@@ -327,7 +292,7 @@ const make = Effect.fnUntraced(function* <E, R>(options: Generation.Uniform<E, R
 
 /** Puts the next generation in force, and closes the one before when its calls have ended. */
 const replace = <E, R>(
-  router: Running,
+  router: Calls.Running,
   shared: Generation.Shared,
   next: Generation.Uniform<E, R>,
 ): Effect.Effect<ReadonlyArray<Change.Change>, InvalidRoutes | E, R> =>
@@ -346,46 +311,19 @@ const replace = <E, R>(
     }),
   )
 
-/** A running router. Each call takes `generation` once, when it begins: a reload replaces it. */
-interface Running extends CallExecutor.Engine, Shadow.Shadows {
-  readonly openRecord: ReturnType<typeof CallRecorder.makeOpen>
-  generation: Generation.Generation
-}
-
-const service = (router: Running, scope: Scope.Scope): Router["Service"] => ({
-  chat: (request, options) =>
-    complete(router, request, options, (execution, generation) => {
-      const fresh = () =>
-        shadowed(router, generation, execution, CallExecutor.chat(router, execution), (shadow) =>
-          complete(router, shadow.request, shadow.options, (execution) => CallExecutor.chat(router, execution), {
-            generation,
-            shadow,
-          }),
-        )
-      const cache = generation.caches.get(execution.route.name)
-      const answered = cache === undefined ? fresh() : cache.complete(execution.call, execution.recorder, fresh)
-      const guard = options?.guard
-      return guard === undefined ? answered : GuardedAnswer.complete(guard, execution.recorder.receipt, answered)
-    }),
-  embed: (request, options) =>
-    complete(router, request, options, (execution, generation) =>
-      shadowed(router, generation, execution, CallExecutor.embed(router, execution), (shadow) =>
-        complete(router, shadow.request, shadow.options, (execution) => CallExecutor.embed(router, execution), {
-          generation,
-          shadow,
-        }),
-      ),
-    ),
-  chatStream: (request, options) => chatStream(router, request, options),
+const service = (router: Calls.Running, scope: Scope.Scope): Router["Service"] => ({
+  chat: (request, options) => Calls.chat(router, request, options),
+  embed: (request, options) => Calls.embed(router, request, options),
+  chatStream: (request, options) => Calls.chatStream(router, request, options),
   countTokens: (request, options) =>
-    aside(router, request.model, (route, now) =>
+    Calls.aside(router, request.model, (route, now) =>
       TokenCount.run(router.stores, route, new Call(request, false, options, now, "count"), router.random),
     ),
   explain: (request, options) =>
-    aside(router, request.model, (route, now) =>
+    Calls.aside(router, request.model, (route, now) =>
       Explainer.make(router, route, new Call(request, options?.streaming === true, options, now)),
     ),
-  end: (request, options, exit) => end(router, request, options, exit),
+  end: (request, options, exit) => Calls.end(router, request, options, exit),
   events: router.bus.stream,
   subscribe: router.bus.subscribe,
   routes: () => router.generation.routeNames,
@@ -409,228 +347,6 @@ const service = (router: Running, scope: Scope.Scope): Router["Service"] => ({
   stopShadows: Shadow.stop(router),
   faults: FaultInjection.make(router.faults, () => router.generation.faults, scope),
 })
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Calls
-// ---------------------------------------------------------------------------------------------------------------------
-
-const notFound = (model: string, { routes }: Generation.Generation): Effect.Effect<never, RouterError> =>
-  Effect.fail(Errors.modelNotFound(model, routes.keys()))
-
-/** Begins a call on a route: its trace, if the fibre has a tracer, its record and its execution. */
-const begin = <Request extends AnyRequest>(
-  router: Running,
-  route: BoundRoute.BoundRoute,
-  request: Request,
-  streaming: boolean,
-  options: CallOptions | undefined,
-  clock: Clock.Clock,
-  context: Context.Context<never>,
-  shadowOf: ShadowOf | undefined,
-): CallExecutor.Execution<Request> => {
-  const startedAt = options?.guard?.startedAt ?? clock.currentTimeMillisUnsafe()
-  const call = new Call(request, streaming, options, startedAt - (options?.queuedMillis ?? 0))
-  if (route.isSplit) call.draw = router.random()
-  if (shadowOf !== undefined) call.shadowOf = shadowOf
-  const trace = CallTrace.begin(context, clock, route.name, call)
-  return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
-}
-
-/** What a shadow call is on: the generation of its call, and the route that it is sent to. */
-interface ShadowPlace {
-  readonly generation: Generation.Generation
-  readonly shadow: Pick<Shadow.ShadowCall<AnyRequest>, "route" | "of">
-}
-
-/** A call whose shadow, made by `shadow`, starts when the call does. */
-const shadowed = <Request extends AnyRequest, A>(
-  router: Running,
-  generation: Generation.Generation,
-  execution: CallExecutor.Execution<Request>,
-  call: Effect.Effect<A, RouterError>,
-  shadow: (call: Shadow.ShadowCall<Request>) => Effect.Effect<unknown, RouterError>,
-): Effect.Effect<A, RouterError> =>
-  execution.route.shadow === undefined
-    ? call
-    : Effect.andThen(Shadow.start(router, generation, execution, shadow), call)
-
-/** A call of a complete response, from its record's opening to its end. */
-const complete = <Request extends AnyRequest, A>(
-  router: Running,
-  request: Request,
-  options: CallOptions | undefined,
-  run: (execution: CallExecutor.Execution<Request>, generation: Generation.Generation) => Effect.Effect<A, RouterError>,
-  on?: ShadowPlace,
-): Effect.Effect<Answer<A>, RouterError> =>
-  Effect.contextWith((context: Context.Context<never>) => {
-    const clock = Context.get(context, Clock.Clock)
-    let entered: Generation.Generation | undefined
-    let recorder: CallRecorder.CallRecorder | undefined
-    // Begun where its end is guarded: a fibre may be interrupted between any two steps.
-    return Effect.onExitPrimitive(
-      Effect.suspend(() => {
-        const generation = (entered = on?.generation ?? router.generation)
-        generation.enter()
-        const route = on?.shadow.route ?? generation.routeOf(request.model)
-        if (route === undefined) return notFound(request.model, generation)
-        const execution = begin(router, route, request, false, options, clock, context, on?.shadow.of)
-        recorder = execution.recorder
-        const { receipt, trace } = recorder
-        const running = run(execution, generation)
-        return Effect.map(trace === undefined ? running : trace.around(running), (response) => ({
-          response,
-          receipt,
-          deadline: execution.deadline.at,
-          write: route.write,
-        }))
-      }),
-      (exit) => {
-        recorder?.ended(exit, clock.currentTimeMillisUnsafe())
-        entered?.leave()
-        return undefined
-      },
-    )
-  })
-
-/** A call of a stream: its record ends with the scope, or when the call fails before it has a stream. */
-const chatStream = (
-  router: Running,
-  request: Chat.Request,
-  options: CallOptions | undefined,
-  on?: ShadowPlace,
-): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
-  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-    const scope = Context.get(context, Scope.Scope)
-    const clock = Context.get(context, Clock.Clock)
-    let entered: Generation.Generation | undefined
-    let recorder: CallRecorder.CallRecorder | undefined
-    // Added first, so that it runs last: when the upstream is closed.
-    const ended = Scope.addFinalizerExit(scope, (exit) =>
-      Effect.sync(() => {
-        recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
-        entered?.leave()
-      }),
-    )
-    const begun = Effect.suspend(() => {
-      const generation = (entered = on?.generation ?? router.generation)
-      generation.enter()
-      const route = on?.shadow.route ?? generation.routeOf(request.model)
-      if (route === undefined) return notFound(request.model, generation)
-      const execution = begin(router, route, request, true, options, clock, context, on?.shadow.of)
-      const record = (recorder = execution.recorder)
-      const fresh = () =>
-        shadowed(
-          router,
-          generation,
-          execution,
-          CallExecutor.stream(router, execution, scope, StreamRecovery.protect),
-          (shadow) => drained(chatStream(router, shadow.request, shadow.options, { generation, shadow })),
-        )
-      const cache = on === undefined ? generation.caches.get(route.name) : undefined
-      const unguarded = cache?.stream(execution.call, record, fresh) ?? fresh()
-      const guard = options?.guard
-      const starting =
-        guard === undefined
-          ? unguarded
-          : Effect.onInterrupt(GuardedAnswer.stream(guard, record.receipt, scope, unguarded), () =>
-              Effect.sync(() => record.ended(Exit.interrupt(), clock.currentTimeMillisUnsafe())),
-            )
-      const started = record.trace === undefined ? starting : record.trace.around(starting)
-      return streaming(
-        execution,
-        Effect.tapError(started, (error) =>
-          Effect.sync(() => record.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
-        ),
-        scope,
-      )
-    })
-    return Effect.andThen(ended, begun)
-  })
-
-/** A stream that is read to its end. */
-const drained = (stream: Effect.Effect<Streaming, RouterError, Scope.Scope>): Effect.Effect<void, RouterError> =>
-  Effect.scoped(Effect.flatMap(stream, ({ frames }) => Stream.runDrain(frames)))
-
-/** The record of a call that ends before it has an execution. */
-const end = (
-  router: Running,
-  request: AnyRequest,
-  { streaming = false, ...options }: CallOptions & { readonly streaming?: boolean },
-  exit: Exit.Exit<never, Stopped>,
-): Effect.Effect<never, RouterError> =>
-  Effect.contextWith((context: Context.Context<never>) => {
-    const { generation } = router
-    const clock = Context.get(context, Clock.Clock)
-    const route = generation.routeOf(request.model)
-    if (route === undefined) return notFound(request.model, generation)
-    const { recorder } = begin(router, route, request, streaming, options, clock, context, undefined)
-    const ended = Exit.mapError(exit, (stopped) => Errors.stopped(stopped, recorder.receipt))
-    recorder.ended(ended, clock.currentTimeMillisUnsafe())
-    return ended
-  })
-
-/** What has no record: `use` with the route that serves a model, and the time. */
-const aside = <A>(
-  router: Running,
-  model: string,
-  use: (route: BoundRoute.BoundRoute, now: number) => Effect.Effect<A, RouterError>,
-): Effect.Effect<A, RouterError> =>
-  Effect.clockWith((clock) => {
-    let entered: Generation.Generation | undefined
-    return Effect.onExitPrimitive(
-      Effect.suspend(() => {
-        const generation = (entered = router.generation)
-        generation.enter()
-        const route = generation.routeOf(model)
-        return route === undefined ? notFound(model, generation) : use(route, clock.currentTimeMillisUnsafe())
-      }),
-      () => {
-        entered?.leave()
-        return undefined
-      },
-    )
-  })
-
-/** The stream once it has started; on a route with `sse.keepAlive`, at the latest when a first keep-alive is due. */
-const streaming = (
-  { deadline, recorder, route }: CallExecutor.Execution,
-  start: Effect.Effect<StartedStream, RouterError>,
-  scope: Scope.Scope,
-): Effect.Effect<Streaming, RouterError> => {
-  const { keepAlive, write } = route
-  const { receipt } = recorder
-  const rest = { receipt, keepAlive, write, deadline: deadline.at }
-  const started = (stream: StartedStream): Streaming => ({
-    frames: framesOf(stream, receipt),
-    buffered: stream.buffered === true,
-    ...rest,
-  })
-  if (keepAlive === undefined) return Effect.map(start, started)
-  return Effect.map(KeepAlive.open(start, keepAlive, scope), (opened) =>
-    opened._tag === "Started"
-      ? started(opened.value)
-      : {
-          frames: Stream.unwrap(Effect.map(opened.started, (stream) => framesOf(stream, receipt))),
-          buffered: true,
-          ...rest,
-        },
-  )
-}
-
-/** One stream for both parts: a concatenation would keep its first part, and state of its own, as long as the answer lasts. */
-const framesOf = ({ held, rest }: StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> => {
-  let first: StartedStream["held"] | undefined = held
-  const remainder = Effect.mapError(rest, (error) =>
-    Cause.isDone(error) ? error : Errors.streamInterrupted(error, receipt),
-  )
-  const pull: Pull.Pull<StartedStream["held"], RouterError> = Effect.suspend(() => {
-    if (first === undefined) return remainder
-    const chunk = first
-    first = undefined
-    return Effect.succeed(chunk)
-  })
-  return Stream.fromPull(Effect.succeed(pull))
-}
 
 /** Runs the callbacks of the options on the events they are for. */
 const listen = (bus: RouteEvent.EventBus, { onFailover, onSuccess }: Callbacks) =>
