@@ -18,6 +18,8 @@ import * as Disclosure from "./Disclosure.ts"
 export interface ApiError extends ClientError {
   /** The number of attempts at providers. */
   readonly tried?: number | undefined
+  /** The arm of the split that the call took. */
+  readonly split?: string | undefined
   /** How long the call has waited for limits, in milliseconds, if it has. */
   readonly queuedMillis?: number | undefined
   /** What responses have cost that the caller does not get, in US dollars, if it is known. */
@@ -96,6 +98,7 @@ export const make = (error: RouterError, level: Level): ApiError => {
     requestId: error.receipt?.id,
     queuedMillis: error.receipt?.queuedMillis,
     tried: receipt?.attempts.length,
+    split: receipt?.split,
     cost: receipt !== undefined && withheld.has(error.kind) ? total(receipt).cost : undefined,
     attempts: receipt === undefined ? undefined : attempts(receipt, level),
   }

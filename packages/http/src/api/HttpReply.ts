@@ -35,13 +35,16 @@ export const headers = (receipt: Receipt, level: Level, { buffered = false } = {
 const deploymentHeaders = (receipt: Receipt, level: Level, buffered: boolean): Record<string, string> => ({
   // A name may contain characters that a header may not.
   ...(buffered ? undefined : { "x-understudy-deployment": encodeURI((receipt.deployment ?? "").toWellFormed()) }),
-  ...(receipt.split === undefined ? undefined : { "x-understudy-split": encodeURI(receipt.split.toWellFormed()) }),
+  ...splitHeaders(receipt.split),
   "x-understudy-attempts": String(receipt.attempts.length + (isRunning(receipt) ? 1 : 0)),
   ...costHeaders(receipt),
   ...(receipt.affinity === undefined || buffered
     ? undefined
     : { "x-understudy-affinity": Disclosure.affinity(receipt.affinity, level) }),
 })
+
+const splitHeaders = (arm: string | undefined): Record<string, string> | undefined =>
+  arm === undefined ? undefined : { "x-understudy-split": encodeURI(arm.toWellFormed()) }
 
 /** Attempts are recorded when they end: that of a stream is still running, unless the stream was held until its end. */
 const isRunning = ({ attempts, cache, streaming }: Receipt): boolean =>
@@ -85,6 +88,7 @@ export const errorHeaders = (
     headers: {
       ...requestIdHeaders(requestId),
       ...(error.tried === undefined ? undefined : { "x-understudy-attempts": String(error.tried) }),
+      ...splitHeaders(error.split),
       ...queuedHeaders(error.queuedMillis),
       ...(error.cost === undefined ? undefined : { "x-understudy-cost": decimal(error.cost) }),
       ...(error.retryAfter === undefined ? undefined : retryAfterHeaders(error.retryAfter)),

@@ -3,6 +3,7 @@
  */
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import type { Problem } from "@understudy/providers/internal/config/ConfigError"
+import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import { PositiveDuration } from "@understudy/providers/internal/config/DurationText"
 import { address, hidden, secret, text, word } from "@understudy/providers/internal/config/Fields"
 import * as Duration from "effect/Duration"
@@ -70,7 +71,11 @@ const defaults = { timeout: Duration.seconds(5), onError: "block", streams: "pas
 export const settings = (items: typeof GuardrailsSection.Type): ReadonlyArray<WebhookSettings> =>
   items.map(({ routes, secret, ...item }) => ({ ...defaults, ...item, routes, secret }))
 
-/** The problems of guardrails that share a name, name routes that do not exist, or hold streams that they are not asked about. */
+/** The characters that RFC 9110 allows in the name and the value of a header. */
+const headerName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** The problems of guardrails that share a name, have invalid headers, name routes that do not exist, or hold streams that they are not asked about. */
 export const problems = (
   items: typeof GuardrailsSection.Type,
   { deployments, routes }: { readonly deployments: object; readonly routes: object },
@@ -90,6 +95,16 @@ export const problems = (
       if (callable.includes(route)) continue
       const message = `names "${route}", which is neither a deployment nor a route${didYouMean(route, callable) || "."}`
       found.push({ path: `${path}.routes[${at}]`, message })
+    }
+    for (const [header, value] of Object.entries(item.headers ?? {})) {
+      const at = keyPath(`${path}.headers`, header)
+      if (!headerName.test(header))
+        found.push({ path: at, message: "is not the name of a header: use letters, digits and dashes" })
+      else if (!headerValue.test(value))
+        found.push({
+          path: at,
+          message: "has a character that headers cannot contain, such as a line break: remove it",
+        })
     }
     if (item.streams === "hold" && !item.on.includes("after"))
       found.push({ path: `${path}.streams`, message: "has no effect: only guardrails with `on: [after]` hold streams" })

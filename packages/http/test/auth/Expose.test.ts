@@ -16,12 +16,13 @@ import * as TestGateway from "../TestGateway.ts"
 const team: ConfiguredKey = { id: "team", key: Redacted.make("sk-team") }
 const operator = Keyring.operator(Redacted.make("sk-operator"))
 
-const gateway = (expose: Level | undefined) =>
+const gateway = (expose: Level | undefined, options: TestGateway.Options = {}) =>
   TestGateway.make({
     keys: [team],
     auth: { keys: [operator, Keyring.configured(team)], expose },
     primary: { circuit: { failures: 1 } },
     route: Route.fallback("primary", "backup").pipe(Route.retry({ times: 0 })),
+    ...options,
   })
 
 const messages = [{ role: "user", content: "Hello?" }]
@@ -68,6 +69,25 @@ describe("exposure levels", () => {
       const { error } = JSON.parse(text)
       assert.match(error.message, /^All deployments of route "assistant" failed\. .*primary: unavailable/)
       assert.deepInclude(error.attempts, { deployment: "primary", reason: "unavailable", ms: 0 })
+    }).pipe(Effect.scoped),
+  )
+
+  it.live("names the arm of a split on errors of every protocol, and does not with none", () =>
+    Effect.gen(function* () {
+      const arms = [
+        { use: "primary", share: 1 },
+        { use: "backup", share: 0 },
+      ] as const
+      const route = Route.split(arms).pipe(Route.retry({ times: 0 }))
+      for (const expose of ["names", "none"] as const) {
+        const { upstream, url } = yield* gateway(expose, { route })
+        yield* upstream.script("primary", [Behavior.refuse("overloaded")])
+        for (const [path, body] of asks) {
+          const { headers, status } = yield* ask(url, path, body)
+          assert.isAtLeast(status, 500, path)
+          assert.strictEqual(headers.get("x-understudy-split"), expose === "none" ? null : "primary", path)
+        }
+      }
     }).pipe(Effect.scoped),
   )
 

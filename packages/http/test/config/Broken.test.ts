@@ -69,6 +69,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'guardrails[0].routes[0]: names "assistent", which is neither a deployment nor a route: did you mean "assistant"?',
     "guardrails[0].streams: has no effect: only guardrails with `on: [after]` hold streams",
     'guardrails[1].name: another guardrail is called "pii" too: rename one of them',
+    'guardrails[2].headers["x api key"]: is not the name of a header: use letters, digits and dashes',
+    "guardrails[2].headers.x-api-key: has a character that headers cannot contain, such as a line break: remove it",
   ],
   balances: [
     `routes.misspelt.balance: expected one of ${strategies}, found "latencey": did you mean "latency"?`,
