@@ -5,6 +5,8 @@
  * the next deployment.
  */
 import * as Duration from "effect/Duration"
+import { layers } from "../deployment/Deployment.ts"
+import type { Options, Providers } from "../deployment/Deployment.ts"
 import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import type { Condition } from "../route/Condition.ts"
 import type { After } from "../policy/HedgePolicy.ts"
@@ -14,6 +16,7 @@ import * as Split from "../route/Split.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
 import * as Faults from "../policy/Fault.ts"
 import type { Policies } from "../policy/Policies.ts"
+import * as QueuePolicy from "../policy/QueuePolicy.ts"
 
 /** A part of the chart: its lines, and the ids of the nodes where a call enters and where it continues from. */
 interface Shape {
@@ -28,17 +31,30 @@ interface Shape {
  * ```ts
  * Mermaid.flowchart("assistant", { assistant: Route.fallback("gpt-4o", "sonnet") })
  * ```
+ *
+ * With the deployments, their boxes say how many accounts they have, and whether calls wait at their limits.
  */
-export const flowchart = (name: string, routes: Readonly<Record<string, Route>>): string => {
-  const chart: Chart = { routes, nodes: 0 }
+export const flowchart = (
+  name: string,
+  routes: Readonly<Record<string, Route>>,
+  deployments: Readonly<Record<string, Drawn>> = {},
+): string => {
+  const chart: Chart = { routes, deployments, nodes: 0 }
   const route = routeOf(chart, name, [])
-  const { first, lines } = route === undefined ? box(chart, name) : draw(chart, route, [name])
+  const { first, lines } = route === undefined ? deployment(chart, name) : draw(chart, route, [name])
   return ["flowchart LR", `  call(["${escape(name)}"]) --> ${first}`, ...lines.map((line) => `  ${line}`)].join("\n")
+}
+
+/** As much of a deployment as is drawn. `accounts`: how many it rotates over, if not one for each layer of its `provider`. */
+export interface Drawn extends Pick<Options, "limits"> {
+  readonly accounts?: number | undefined
+  readonly provider?: Providers<unknown, unknown> | undefined
 }
 
 /** The chart that is drawn, and the number of its nodes so far, which gives each an id. */
 interface Chart {
   readonly routes: Readonly<Record<string, Route>>
+  readonly deployments: Readonly<Record<string, Drawn>>
   nodes: number
 }
 
@@ -53,6 +69,18 @@ const box = (chart: Chart, text: string): Shape => {
   return { lines: [`${id}["${escape(text)}"]`], first: id, last: id }
 }
 
+/** `gpt-4o (2 accounts, queue of 100)` */
+const deployment = (chart: Chart, name: string): Shape => {
+  const drawn = Object.hasOwn(chart.deployments, name) ? chart.deployments[name] : undefined
+  const accounts = drawn?.accounts ?? (drawn?.provider === undefined ? 1 : layers(drawn.provider).length)
+  const queue = QueuePolicy.resolve(drawn?.limits?.queue)
+  const notes = [
+    ...(accounts > 1 ? [`${accounts} accounts`] : []),
+    ...(queue === undefined ? [] : [`queue of ${queue.max}`]),
+  ]
+  return box(chart, notes.length === 0 ? name : `${name} (${notes.join(", ")})`)
+}
+
 const frame = (chart: Chart, title: string, inner: ReadonlyArray<Shape>): Shape => {
   const id = nextId(chart)
   const lines = inner.flatMap(({ lines }) => lines.map((line) => `  ${line}`))
@@ -65,7 +93,7 @@ const draw = (chart: Chart, route: Route, path: ReadonlyArray<string>): Shape =>
     case "Target": {
       const inner = routeOf(chart, route.name, path)
       return inner === undefined
-        ? box(chart, route.name)
+        ? deployment(chart, route.name)
         : frame(chart, route.name, [draw(chart, inner, [...path, route.name])])
     }
     case "Fallback":
@@ -78,13 +106,13 @@ const draw = (chart: Chart, route: Route, path: ReadonlyArray<string>): Shape =>
         route.affinity === undefined
           ? route.strategy
           : `${route.strategy}, ${AffinityPolicy.describe(AffinityPolicy.resolve(route.affinity))}`,
-        route.across.map((name) => box(chart, name)),
+        route.across.map((name) => deployment(chart, name)),
       )
     case "Hedge":
       return frame(
         chart,
         `hedge after ${delay(route.hedge.after)}`,
-        route.across.map((name) => box(chart, name)),
+        route.across.map((name) => deployment(chart, name)),
       )
     case "When":
       return drawCases(chart, route, path)

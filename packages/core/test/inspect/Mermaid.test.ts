@@ -102,6 +102,18 @@ describe("Mermaid.flowchart", () => {
     assert.deepStrictEqual(drawn("gpt-4o", {}), ["flowchart LR", '  call(["gpt-4o"]) --> n1', '  n1["gpt-4o"]'])
   })
 
+  it("says how many accounts a deployment has, and whether calls wait at its limits", () => {
+    const routes = { chat: Route.fallback(Route.balance("shuffle", ["a", "b"]), "c") }
+    const drawn = Mermaid.flowchart("chat", routes, {
+      a: { accounts: 3 },
+      b: { limits: { rpm: 10, queue: { max: 20 } }, accounts: 2 },
+      c: { limits: { rpm: 10 } },
+    })
+    assert.include(drawn, '["a (3 accounts)"]')
+    assert.include(drawn, '["b (2 accounts, queue of 20)"]')
+    assert.include(drawn, '["c"]')
+  })
+
   it("escapes names", () => {
     const [, entry = "", box = ""] = drawn('a"]; click n1 "javascript:alert(1)', {})
     assert.strictEqual(entry, '  call(["a#34;]#59; click n1 #34;javascript:alert(1)"]) --> n1')

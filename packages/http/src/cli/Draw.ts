@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Configuration } from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
 import * as ConfigSource from "./ConfigSource.ts"
 
@@ -15,6 +16,12 @@ const flags = {
   route: Argument.String("route").pipe(Argument.withDescription("The name of a route or a deployment.")),
   config: ConfigSource.flag,
 }
+
+/** The deployments, with the numbers of their keys. */
+const drawn = ({ deployments }: Configuration) =>
+  Object.fromEntries(
+    Object.entries(deployments).map(([name, { apiKeys, limits }]) => [name, { limits, accounts: apiKeys?.length }]),
+  )
 
 export const draw = Command.make(
   "draw",
@@ -24,7 +31,7 @@ export const draw = Command.make(
     const { configuration } = yield* Effect.provide(ConfigSource.load(file, false), DotEnv.layer(file))
     const known = [...Object.keys(configuration.routes), ...Object.keys(configuration.deployments)]
     if (!known.includes(route)) return yield* modelNotFound(route, known)
-    return yield* Console.log(Drawing.flowchart(route, configuration.routes))
+    return yield* Console.log(Drawing.flowchart(route, configuration.routes, drawn(configuration)))
   }),
 ).pipe(
   Command.withDescription(

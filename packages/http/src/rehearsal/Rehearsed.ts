@@ -54,14 +54,11 @@ const routerOf = ({
     routes,
     deployments,
     local: new Set(Object.keys(deployments).filter((name) => isLocal(deployments[name]!))),
-    accountsOf: (name) => accountsIn(deployments[name]),
+    accountsOf: (name) => deployments[name]?.apiKeys?.length ?? 1,
     contextOf: ({ caller }) => Context.make(Caller, caller === undefined ? undefined : keyring.byId(caller)),
     over: (router) => keyed(keyring, budgets.budgets.length === 0 ? router : budgeted(budgets.budgets, router)),
   }
 }
-
-const accountsIn = (settings: object | undefined): number =>
-  settings !== undefined && "apiKeys" in settings && Array.isArray(settings.apiKeys) ? settings.apiKeys.length : 1
 
 const regionOf = (keys: unknown): string | undefined =>
   typeof keys === "object" && keys !== null && "region" in keys ? String(keys.region) : undefined
