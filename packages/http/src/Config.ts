@@ -142,14 +142,35 @@ const callable = (document: unknown): ReadonlyArray<string> =>
     ? ["routes", "deployments"].flatMap((section) => Object.keys(Reflect.get(document, section) ?? {}))
     : []
 
+/** A parsed document, and what of another gateway's configuration could not be imported into it. */
+export interface ParsedDocument {
+  readonly document: unknown
+  readonly report: ReadonlyArray<Problem>
+}
+
 /** Decodes the text of a configuration. Reads its variables from the `ConfigProvider`. `file` is named in errors. */
 export const parse = Effect.fnUntraced(function* (
   text: string,
   file: string,
 ): Effect.fn.Return<Configuration, InvalidConfiguration> {
-  const invalid = (problems: ReadonlyArray<Problem>) => new InvalidConfiguration({ file, problems })
+  return yield* decodeDocument(yield* parseDocument(text, file), file)
+})
+
+/** Parses the text of a configuration, whose variables are not replaced yet. `file` is named in errors. */
+export const parseDocument = (text: string, file: string): Effect.Effect<ParsedDocument, InvalidConfiguration> => {
   const parsed = Result.mapError(YamlText.parse(text), (problem) => [problem])
-  const { document, report } = yield* Effect.mapError(Effect.flatMap(Effect.fromResult(parsed), convertImport), invalid)
+  return Effect.mapError(
+    Effect.flatMap(Effect.fromResult(parsed), convertImport),
+    (problems) => new InvalidConfiguration({ file, problems }),
+  )
+}
+
+/** Decodes a parsed document. Reads its variables from the `ConfigProvider`. `file` is named in errors. */
+export const decodeDocument = Effect.fnUntraced(function* (
+  { document, report }: ParsedDocument,
+  file: string,
+): Effect.fn.Return<Configuration, InvalidConfiguration> {
+  const invalid = (problems: ReadonlyArray<Problem>) => new InvalidConfiguration({ file, problems })
   const environment = yield* Effect.mapError(variables(Config.variables(document)), (error) =>
     invalid([{ path: "", message: error.message }]),
   )
@@ -163,9 +184,7 @@ export const parse = Effect.fnUntraced(function* (
 })
 
 /** The document, or another gateway's document converted, with what could not be imported. */
-const convertImport = (
-  document: unknown,
-): Effect.Effect<{ readonly document: unknown; readonly report: ReadonlyArray<Problem> }, ReadonlyArray<Problem>> => {
+const convertImport = (document: unknown): Effect.Effect<ParsedDocument, ReadonlyArray<Problem>> => {
   const format = [Formats.litellm, Formats.priorities].find(({ is }) => is(document))
   return format?.is(document) === true
     ? Effect.flatMap(format.read, (read) => Effect.fromResult(read(document)))

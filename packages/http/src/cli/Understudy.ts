@@ -16,6 +16,7 @@ import { explain } from "./Explain.ts"
 import { importing } from "./Import.ts"
 import { replay } from "./rehearsal/Replay.ts"
 import { simulate } from "./rehearsal/Simulate.ts"
+import { tune } from "./rehearsal/Tune.ts"
 import { serve } from "./Serve.ts"
 import { tape } from "./Tape.ts"
 import { version } from "../telemetry/Version.ts"
@@ -30,6 +31,7 @@ const understudy = Command.make("understudy").pipe(
     draw,
     simulate,
     replay,
+    tune,
     importing,
     tape,
     demo,

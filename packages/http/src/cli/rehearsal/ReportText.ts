@@ -105,6 +105,6 @@ const duration = (millis: number | undefined): string => {
 
 export const number = (value: number): string => value.toLocaleString("en-US")
 
-const percent = (share: number, digits: number): string => `${(share * 100).toFixed(digits)} %`
+export const percent = (share: number, digits: number): string => `${(share * 100).toFixed(digits)} %`
 
 const dollars = (value: number): string => `$${value.toFixed(2)}`

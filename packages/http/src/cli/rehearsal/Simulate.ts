@@ -2,7 +2,7 @@
  * `understudy simulate [CONFIG]`: what a configuration would do in a scenario, by the real engine under virtual time. Nothing is
  * called, and nothing is spent.
  */
-import type { Report, Scenario } from "@understudy/core/Rehearsal"
+import type { Scenario } from "@understudy/core/Rehearsal"
 import * as Rehearsal from "@understudy/core/Rehearsal"
 import { withPrices } from "@understudy/providers/Config"
 import * as Argument from "effect/cli/Argument"
@@ -44,7 +44,7 @@ export const flags = {
   ),
 }
 
-const file = Argument.String("config").pipe(
+export const file = Argument.String("config").pipe(
   Argument.withDescription("The configuration file (default: understudy.yaml if it exists, else the simulation)."),
   Argument.optional,
 )
@@ -54,7 +54,7 @@ export const against = Flag.File("against", { mustExist: false }).pipe(
   Flag.optional,
 )
 
-const scenario = Flag.String("scenario").pipe(
+export const scenario = Flag.String("scenario").pipe(
   Flag.withDescription("The name of a scenario, or the YAML file of one (default: vendor-outage)."),
   Flag.withDefault("vendor-outage"),
 )
@@ -69,19 +69,21 @@ export const simulate = Command.make(
   { file, against, scenario, list, ...flags },
   Effect.fnUntraced(function* ({ against, file, json, length, list, rate, scenario, seed }) {
     if (list) return yield* Console.log(Rehearsal.scenarios.map(({ name }) => name).join("\n"))
-    const options: Rehearsed.Options = {
-      scenario: yield* scenarioOf(scenario),
-      for: yield* lengthOf(length),
-      rate: yield* rateOf(rate),
-      seed,
-    }
+    const options = yield* optionsOf({ length, rate, scenario, seed })
     const configurations = [yield* load(Option.getOrUndefined(file))]
     if (Option.isSome(against)) configurations.push(yield* load(against.value))
     if (!json) yield* Console.log(headline(options))
     const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
       Effect.map(rehearse(configuration, name, options), (report) => ({ name, report })),
     )
-    yield* Console.log(json ? JSON.stringify(toJson(options, reports)) : ["", ...ReportText.lines(reports)].join("\n"))
+    yield* Console.log(
+      json
+        ? JSON.stringify({
+            ...optionsJson(options),
+            reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
+          })
+        : ["", ...ReportText.lines(reports)].join("\n"),
+    )
   }),
 ).pipe(
   Command.withDescription(
@@ -106,10 +108,14 @@ export const load = Effect.fnUntraced(function* (given: string | undefined) {
   const file = yield* ConfigSource.file(given)
   const { configuration } = yield* Effect.provide(ConfigSource.load(file, false), DotEnv.layer(file))
   return {
-    name: file === undefined ? "the simulation" : relative(process.cwd(), file),
+    name: nameOf(file),
     configuration: yield* withPrices(configuration),
   }
 })
+
+/** The name of a configuration: its file, relative to the working directory. */
+export const nameOf = (file: string | undefined): string =>
+  file === undefined ? "the simulation" : relative(process.cwd(), file)
 
 /** Rehearses a configuration, with a progress bar on a terminal. */
 export const rehearse = (configuration: Configuration, name: string, options: Rehearsed.Options) => {
@@ -123,6 +129,21 @@ export const rehearse = (configuration: Configuration, name: string, options: Re
 export const withoutStacks = (): void => {
   Error.stackTraceLimit = 0
 }
+
+/** The options of a rehearsal in a scenario, from the texts of the command line. */
+export const optionsOf = Effect.fnUntraced(function* (given: {
+  readonly scenario: string
+  readonly length: string
+  readonly rate: Option.Option<string>
+  readonly seed: number
+}) {
+  return {
+    scenario: yield* scenarioOf(given.scenario),
+    for: yield* lengthOf(given.length),
+    rate: yield* rateOf(given.rate),
+    seed: given.seed,
+  } satisfies Rehearsed.Options
+})
 
 const scenarioOf = Effect.fnUntraced(function* (name: string) {
   if (Rehearsal.scenarios.some((each) => each.name === name)) return name
@@ -149,7 +170,8 @@ const rateOf = (given: Option.Option<string>): Effect.Effect<number | undefined,
     : Effect.succeed(rate)
 }
 
-const headline = ({ for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options): string => {
+/** The scenario, and how long it is played, as lines for people. */
+export const headline = ({ for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options): string => {
   const { description, name } = described(scenario)
   return [
     `${name}${description === "" ? "" : `: ${description}`}`,
@@ -162,13 +184,10 @@ const described = (scenario: Scenario | string): Pick<Scenario, "name" | "descri
     ? (Rehearsal.scenarios.find(({ name }) => name === scenario) ?? { name: scenario, description: "" })
     : scenario
 
-const toJson = (
-  { for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options,
-  reports: ReadonlyArray<{ readonly name: string; readonly report: Report }>,
-) => ({
+/** The options of a rehearsal, as the beginning of its JSON. */
+export const optionsJson = ({ for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options) => ({
   scenario: described(scenario).name,
   seed,
   seconds: Duration.toSeconds(Duration.fromInputUnsafe(length)),
   rate,
-  reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
 })
