@@ -7,7 +7,7 @@ import * as Tape from "@understudy/core/Tape"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { execFile } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -67,6 +67,17 @@ describe.concurrent("understudy replay", { timeout: 60_000 }, () => {
     assert.match(out, /^\d+ calls from 2026-01-01 00:00 to 2026-01-01 00:1\d UTC\n50\.0 % of the calls were recorded/)
     assert.match(out, /\n +both\.yaml +alone\.yaml\n/)
     assert.match(out, /\nfailovers of both\.yaml\n +sonnet +to +gpt +\d+/)
+  })
+
+  it("writes the report as HTML, the same bytes for the same seed", async () => {
+    const run = (file: string) => replay("calls.tape", "--config", "both.yaml", "--html", file)
+    await Promise.all([run("one.html"), run("other.html")])
+    const [one, other] = ["one.html", "other.html"].map((file) => readFileSync(join(folder, file), "utf8"))
+    assert.strictEqual(one, other)
+    assert.match(
+      one ?? "",
+      /<h1>\d+ calls from 2026-01-01 00:00 to [^]*<p>50\.0 % of the calls were recorded[^]*sonnet: lowest closed/,
+    )
   })
 
   it("prints the same report as JSON for the same seed", async () => {

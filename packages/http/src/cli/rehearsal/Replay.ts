@@ -13,6 +13,7 @@ import * as Rehearsed from "../../rehearsal/Rehearsed.ts"
 import * as ConfigSource from "../ConfigSource.ts"
 import { forEachItem } from "../Tape.ts"
 import * as Progress from "./Progress.ts"
+import * as ReportFile from "./ReportFile.ts"
 import * as ReportText from "./ReportText.ts"
 import * as Simulate from "./Simulate.ts"
 
@@ -32,19 +33,22 @@ const flags = {
   against: Simulate.against,
   seed: Simulate.flags.seed,
   json: Simulate.flags.json,
+  html: Simulate.flags.html,
 }
 
 export const replay = Command.make(
   "replay",
   flags,
-  Effect.fnUntraced(function* ({ against, config, files, json, seed }) {
+  Effect.fnUntraced(function* ({ against, config, files, html, json, seed }) {
     const configurations = [yield* Simulate.load(Option.getOrUndefined(config))]
     if (Option.isSome(against)) configurations.push(yield* Simulate.load(against.value))
     const tape = new Rehearsal.TapeContent()
     for (const file of files) yield* forEachItem(file, (item) => tape.add(item))
     const [first, last] = [tape.calls[0], tape.calls.at(-1)]
     if (first === undefined || last === undefined) return yield* new EmptyTape()
-    if (!json) yield* Console.log(headline(tape, first.at, last.at).join("\n"))
+    yield* ReportFile.check(html)
+    const headline = headlineOf(tape, first.at, last.at)
+    if (!json) yield* Console.log(headline.join("\n"))
     const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
       Effect.map(rehearse(configuration, name, tape, last.at - first.at, seed), (report) => ({ name, report })),
     )
@@ -59,10 +63,11 @@ export const replay = Command.make(
           })
         : ["", ...ReportText.lines(reports)].join("\n"),
     )
+    yield* ReportFile.write(html, reports, headline)
   }),
 ).pipe(
   Command.withDescription(
-    "Make the calls of a tape again, through a configuration. What a deployment does is drawn from what it did near that time on the tape; what the tape does not have is counted and named. Exit codes: 0, or 1 if the configuration is invalid or a tape cannot be read.",
+    "Make the calls of a tape again, through a configuration. What a deployment does is drawn from what it did near that time on the tape; what the tape does not have is counted and named. Exit codes: 0, or 1 if the configuration is invalid a tape cannot be read, or the file of `--html` cannot be written.",
   ),
   Command.withShortDescription("Make the calls of a tape again, through another configuration"),
   Command.withExamples([
@@ -84,7 +89,7 @@ const rehearse = (
   return Progress.showing(name, length, (onProgress) => Rehearsed.replay(configuration, { tape, seed, onProgress }))
 }
 
-const headline = ({ calls, damaged, lost, sample }: Rehearsal.TapeContent, from: number, until: number) => [
+const headlineOf = ({ calls, damaged, lost, sample }: Rehearsal.TapeContent, from: number, until: number) => [
   `${ReportText.number(calls.length)} calls from ${time(from)} to ${time(until)} UTC`,
   ...(sample < 1
     ? [

@@ -10,16 +10,34 @@ export interface Named {
   readonly report: Report
 }
 
+/** A table of a report. Columns of `right`, from 0, are numbers. */
+export interface Section {
+  readonly title: string
+  readonly header: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<ReadonlyArray<string>>
+  readonly right: ReadonlyArray<number>
+}
+
 /** The tables: what came of the calls, and for each configuration its deployments, who was rescued, and the worst minutes. */
 export const lines = (reports: ReadonlyArray<Named>): ReadonlyArray<string> => [
   ...Table.lines(
     [["", ...reports.map(({ name }) => name)], ...summary(reports)],
     reports.map((_, index) => index + 1),
   ),
-  ...reports.flatMap(({ name, report }) => ["", ...details(report, reports.length > 1 ? ` of ${name}` : "")]),
+  ...reports.flatMap(({ name, report }) => [
+    "",
+    ...sections(report).flatMap(({ header, right, rows, title }) =>
+      Table.section(
+        `${title}${reports.length > 1 ? ` of ${name}` : ""}`,
+        header.every((cell) => cell === "") ? rows : [header, ...rows],
+        right,
+      ),
+    ),
+  ]),
 ]
 
-const summary = (reports: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArray<string>> => {
+/** What came of the calls: a title, then a value for each report. A title that begins with spaces is part of the row above. */
+export const summary = (reports: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArray<string>> => {
   const row = (title: string, value: (report: Report) => string) => [
     title,
     ...reports.map(({ report }) => value(report)),
@@ -38,12 +56,13 @@ const summary = (reports: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArray<str
   ]
 }
 
-const details = ({ assumed, deployments, failovers, worstMinutes }: Report, of: string): ReadonlyArray<string> => [
-  ...Table.section(
-    `deployments${of}`,
-    [
-      ["", "share", "attempts", "cost", "failures", "skipped"],
-      ...deployments.map(({ attempts, cost, deployment, failures, share, skipped }) => [
+/** The tables of a report that have rows. */
+export const sections = ({ assumed, deployments, failovers, worstMinutes }: Report): ReadonlyArray<Section> =>
+  [
+    {
+      title: "deployments",
+      header: ["", "share", "attempts", "cost", "failures", "skipped"],
+      rows: deployments.map(({ attempts, cost, deployment, failures, share, skipped }) => [
         deployment,
         percent(share, 1),
         number(attempts),
@@ -51,32 +70,33 @@ const details = ({ assumed, deployments, failovers, worstMinutes }: Report, of: 
         counts(failures),
         counts(skipped),
       ]),
-    ],
-    [1, 2, 3],
-  ),
-  ...Table.section(
-    `failovers${of}`,
-    failovers.slice(0, maxFailovers).map(({ calls, from, to }) => [from, "to", to, number(calls)]),
-    [3],
-  ),
-  ...Table.section(
-    `not on the tape${of}`,
-    assumed.map(({ deployment, distant, prior }) => [
-      deployment,
-      [
-        ...(distant > 0 ? [`${number(distant)} attempts are drawn from other times`] : []),
-        ...(prior > 0 ? [`${number(prior)} attempts are assumed to go as usual`] : []),
-      ].join(", "),
-    ]),
-  ),
-  ...Table.section(
-    `worst minutes${of}`,
-    worstMinutes.length === 0
-      ? []
-      : [["UTC", "failed", "calls", "attempts", "p95", "open circuits"], ...worstMinutes.map(minute)],
-    [1, 2, 3, 4],
-  ),
-]
+      right: [1, 2, 3],
+    },
+    {
+      title: "failovers",
+      header: ["", "", "", ""],
+      rows: failovers.slice(0, maxFailovers).map(({ calls, from, to }) => [from, "to", to, number(calls)]),
+      right: [3],
+    },
+    {
+      title: "not on the tape",
+      header: ["", ""],
+      rows: assumed.map(({ deployment, distant, prior }) => [
+        deployment,
+        [
+          ...(distant > 0 ? [`${number(distant)} attempts are drawn from other times`] : []),
+          ...(prior > 0 ? [`${number(prior)} attempts are assumed to go as usual`] : []),
+        ].join(", "),
+      ]),
+      right: [],
+    },
+    {
+      title: "worst minutes",
+      header: ["UTC", "failed", "calls", "attempts", "p95", "open circuits"],
+      rows: worstMinutes.map(minute),
+      right: [1, 2, 3, 4],
+    },
+  ].filter(({ rows }) => rows.length > 0)
 
 const maxFailovers = 10
 
@@ -98,7 +118,7 @@ const counts = (of: Readonly<Partial<Record<string, number>>>): string =>
 const percentiles = ({ p50, p95, p99 }: Percentiles): string => [p50, p95, p99].map(duration).join(", ")
 
 /** Milliseconds as a text. */
-const duration = (millis: number | undefined): string => {
+export const duration = (millis: number | undefined): string => {
   if (millis === undefined) return "–"
   return millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(1)} s`
 }

@@ -20,6 +20,7 @@ import * as Rehearsed from "../../rehearsal/Rehearsed.ts"
 import * as ScenarioFile from "../../rehearsal/ScenarioFile.ts"
 import * as ConfigSource from "../ConfigSource.ts"
 import * as Progress from "./Progress.ts"
+import * as ReportFile from "./ReportFile.ts"
 import * as ReportText from "./ReportText.ts"
 
 /** An option that cannot be used. */
@@ -41,6 +42,10 @@ export const flags = {
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print the report as JSON, with every minute (default: off)."),
     Flag.withDefault(false),
+  ),
+  html: Flag.File("html", { mustExist: false }).pipe(
+    Flag.withDescription("Write the report, with plots over time, to one HTML file too (default: none)."),
+    Flag.optional,
   ),
 }
 
@@ -67,12 +72,14 @@ const list = Flag.Boolean("scenarios").pipe(
 export const simulate = Command.make(
   "simulate",
   { file, against, scenario, list, ...flags },
-  Effect.fnUntraced(function* ({ against, file, json, length, list, rate, scenario, seed }) {
+  Effect.fnUntraced(function* ({ against, file, html, json, length, list, rate, scenario, seed }) {
     if (list) return yield* Console.log(Rehearsal.scenarios.map(({ name }) => name).join("\n"))
     const options = yield* optionsOf({ length, rate, scenario, seed })
     const configurations = [yield* load(Option.getOrUndefined(file))]
     if (Option.isSome(against)) configurations.push(yield* load(against.value))
-    if (!json) yield* Console.log(headline(options))
+    yield* ReportFile.check(html)
+    const lines = headline(options)
+    if (!json) yield* Console.log(lines.join("\n"))
     const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
       Effect.map(rehearse(configuration, name, options), (report) => ({ name, report })),
     )
@@ -84,10 +91,11 @@ export const simulate = Command.make(
           })
         : ["", ...ReportText.lines(reports)].join("\n"),
     )
+    yield* ReportFile.write(html, reports, lines)
   }),
 ).pipe(
   Command.withDescription(
-    "Rehearse a configuration in a scenario: the real engine, with providers that behave as the scenario says, under a virtual clock. Prints availability, latency, attempts, cost, who was rescued by whom, and the worst minutes. The same seed gives the same report. Exit codes: 0, or 1 if the configuration or the scenario is invalid.",
+    "Rehearse a configuration in a scenario: the real engine, with providers that behave as the scenario says, under a virtual clock. Prints availability, latency, attempts, cost, who was rescued by whom, and the worst minutes. The same seed gives the same report. Exit codes: 0, or 1 if the configuration or the scenario is invalid, or the file of `--html` cannot be written.",
   ),
   Command.withShortDescription("Rehearse a configuration in a scenario"),
   Command.withExamples([
@@ -98,6 +106,10 @@ export const simulate = Command.make(
     {
       command: "understudy simulate new.yaml --against understudy.yaml --scenario monday.yaml",
       description: "Two configurations in a scenario of your own.",
+    },
+    {
+      command: "understudy simulate new.yaml --against understudy.yaml --html report.html",
+      description: "The report as a page, with plots over time.",
     },
     { command: "understudy simulate --scenarios", description: "The scenarios that come with Understudy." },
   ]),
@@ -171,12 +183,17 @@ const rateOf = (given: Option.Option<string>): Effect.Effect<number | undefined,
 }
 
 /** The scenario, and how long it is played, as lines for people. */
-export const headline = ({ for: length = "1 hour", rate, scenario, seed = 1 }: Rehearsed.Options): string => {
+export const headline = ({
+  for: length = "1 hour",
+  rate,
+  scenario,
+  seed = 1,
+}: Rehearsed.Options): ReadonlyArray<string> => {
   const { description, name } = described(scenario)
   return [
     `${name}${description === "" ? "" : `: ${description}`}`,
     `${Duration.format(Duration.fromInputUnsafe(length))}${rate === undefined ? "" : `, ${rate} calls a second`}, seed ${seed}`,
-  ].join("\n")
+  ]
 }
 
 const described = (scenario: Scenario | string): Pick<Scenario, "name" | "description"> =>

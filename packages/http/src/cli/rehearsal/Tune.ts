@@ -69,7 +69,7 @@ export const tune = Command.make(
         Effect.map((configuration) => ({ variant, configuration })),
       ),
     ).pipe(Effect.provide(DotEnv.layer(file)))
-    if (!json) yield* Console.log(Simulate.headline(options))
+    if (!json) yield* Console.log(Simulate.headline(options).join("\n"))
     const points = yield* Effect.forEach(candidates, ({ configuration, variant }, index) =>
       Effect.map(Simulate.rehearse(configuration, `${index + 1} of ${candidates.length}`, options), (report) =>
         pointOf(variant, report),
