@@ -22,6 +22,18 @@ describe("the Pareto front", () => {
     assert.deepStrictEqual([unanswered, worse, cheap, fast].toSorted(Pareto.compare), [fast, cheap, worse, unanswered])
   })
 
+  it("counts a better figure if the others are equal, and no figure against another", () => {
+    const point = figures(0.99, 2000, 2)
+    for (const better of [figures(1, 2000, 2), figures(0.99, 1000, 2), figures(0.99, 2000, 1)]) {
+      assert.isTrue(Pareto.dominates(better, point))
+      assert.isFalse(Pareto.dominates(point, better))
+    }
+    for (const other of [figures(1, 3000, 2), figures(1, 1000, 3), figures(0.98, 1000, 1), point]) {
+      assert.isFalse(Pareto.dominates(other, point))
+      assert.isFalse(Pareto.dominates(point, other))
+    }
+  })
+
   // Few different values, so that many points are equal in one figure or in all.
   const Figure = Schema.Literals([0, 1, 2, 3])
   const Points = Schema.Array(
