@@ -58,7 +58,7 @@ describe.concurrent("understudy tune", { timeout: 180_000 }, () => {
     assert.match(out, /^vendor-outage: .*\n5m, 1 calls a second, seed 1\n\n +availability +p95 +cost\n/)
     assert.match(out, /\nunderstudy\.yaml +\d+\.\d{3} % +\d+\.\d\d s +\$\d+\.\d{3}/)
     assert.match(out, /\n\n1\n {2}defaults:\n {4}retry: \{ times: \d \}\n {4}circuit: \{ failures: \d \}\n/)
-    assert.match(out, /\n\d of 6 variants: /)
+    assert.match(out, /\nOn the Pareto front: \d of 6 variants\./)
     assert.notInclude(out, "secret")
   })
 

@@ -22,9 +22,12 @@ export const showing = <A, E, R>(
   }
   return Effect.ensuring(
     run(show),
-    Effect.sync(() => stderr.write(`\r${" ".repeat(stderr.columns - 1)}\r`)),
+    Effect.sync(() => stderr.write(eraseLine)),
   )
 }
+
+/** The control sequence that erases a line, however wide the terminal is: some say that they have no columns. */
+const eraseLine = "\r\u001B[K"
 
 const minute = 60_000
 const width = 24

@@ -177,7 +177,7 @@ const lines = (points: ReadonlyArray<Point>, name: string, all: boolean): Readon
       const content = [...changed, ...alikeLines(alike)].map((line) => `  ${line}`)
       return content.length === 0 ? [] : ["", title, ...content]
     }),
-    ...(all ? [] : ["", hidden(points)]),
+    ...(all ? [] : ["", frontText(points)]),
   ]
 }
 
@@ -196,10 +196,10 @@ const alikeLines = (alike: ReadonlyArray<Row>): ReadonlyArray<string> => {
 const changesText = ({ changes }: Variant): string =>
   changes.map(({ path, value }) => `${Vary.text(path)}=${value}`).join(", ")
 
-const hidden = (points: ReadonlyArray<Point>): string => {
+const frontText = (points: ReadonlyArray<Point>): string => {
   const shown = rows(points, false).length - 1
   const variants = points.length - 1
-  return `${shown} of ${variants} variants: no other one beats them in all three. --all shows the rest.`
+  return `On the Pareto front: ${shown} of ${variants} variants.${shown < variants ? " --all shows the others." : ""}`
 }
 
 const toJson = ({ beatenBy, point: { report, variant } }: Row) => ({
