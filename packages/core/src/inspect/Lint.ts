@@ -10,6 +10,7 @@ import * as Acceptance from "../policy/Acceptance.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
+import * as JsonSchema from "../model/JsonSchema.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import type { Problem } from "../route/Problem.ts"
 import type { ResolvedRetryPolicy } from "../policy/Retry.ts"
@@ -148,6 +149,7 @@ const warningsOf = (all: Path, total: number): ReadonlyArray<string> => {
     ...unreachableInTime(chain, total),
     ...weakerFallbacks(tried),
     ...unanswerable(tried),
+    ...uncheckedKeywords(tried),
     ...uncheckedStreams(tried),
     ...mixedEmbeddingModels(tried),
     ...queues(tried, total),
@@ -279,6 +281,17 @@ const unanswerable = (tried: Leaves): ReadonlyArray<string> => {
   return only?.accept === undefined || others.length > 0
     ? []
     : [`"${only.candidate.name}" is the only deployment, with \`accept\`: a response that misses it is an error`]
+}
+
+/** What the schema of a route says and no response is held to. */
+const uncheckedKeywords = (tried: Leaves): ReadonlyArray<string> => {
+  const keywords = tried.flatMap(({ accept }) => {
+    const schema = accept === undefined ? undefined : Acceptance.resolve(accept).schema
+    return schema === undefined || schema === "request" ? [] : JsonSchema.findings(schema).unchecked
+  })
+  return keywords.length === 0
+    ? []
+    : [`\`accept.schema\` has keywords that are not checked: ${[...new Set(keywords)].toSorted().join(", ")}`]
 }
 
 /** Streams that are not held are not checked. */

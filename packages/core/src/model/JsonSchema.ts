@@ -34,20 +34,92 @@ export const violation = (schema: unknown, value: unknown): string | undefined =
     )
   }
 
-  const resolve = (reference: string): unknown => {
-    if (!reference.startsWith("#")) return true
-    let found: unknown = schema
-    for (const token of reference.slice(1).split("/").slice(1)) {
-      const key = unescape(token)
-      if (!Predicate.isObjectOrArray(found) || !Object.hasOwn(found, key)) return true
-      found = (found as Readonly<Record<string, unknown>>)[key]
-    }
-    // `#name` is an anchor.
-    return reference === "#" || reference.startsWith("#/") ? found : true
-  }
+  const resolve = (reference: string): unknown => referenced(schema, reference) ?? true
 
   return check(schema, value, root, 0)
 }
+
+/** What a reference within the schema refers to; `undefined` if it is to elsewhere, to an anchor (`#name`), or to nothing. */
+const referenced = (schema: unknown, reference: string): unknown => {
+  if (reference !== "#" && !reference.startsWith("#/")) return undefined
+  let found: unknown = schema
+  for (const token of reference.slice(1).split("/").slice(1)) {
+    const key = unescape(token)
+    if (!Predicate.isObjectOrArray(found) || !Object.hasOwn(found, key)) return undefined
+    found = (found as Readonly<Record<string, unknown>>)[key]
+  }
+  return found
+}
+
+/** What is wrong with a schema, and the keywords in it that are not checked. */
+export interface Findings {
+  readonly mistakes: ReadonlyArray<string>
+  readonly unchecked: ReadonlyArray<string>
+}
+
+/** Looks through a schema that an operator wrote: types and references that do not exist, and keywords that are not checked. */
+export const findings = (schema: unknown): Findings => {
+  const mistakes: Array<string> = []
+  const unchecked = new Set<string>()
+  const visit = (each: unknown, path: string, depth: number): void => {
+    if (!Predicate.isObject(each) || depth > limits.depth) return
+    const { $ref, type } = each as Keywords
+    for (const name of Predicate.isString(type) ? [type] : list(type)) {
+      if (!types.has(String(name))) mistakes.push(`${path}type: there is no type ${JSON.stringify(name)}`)
+    }
+    if ($ref !== undefined && (!Predicate.isString($ref) || referenced(schema, $ref) === undefined)) {
+      mistakes.push(`${path}$ref: ${JSON.stringify($ref)} refers to nothing in this schema`)
+    }
+    for (const [keyword, value] of Object.entries(each)) {
+      if (!checked.has(keyword)) unchecked.add(keyword)
+      const within = `${path}${keyword}.`
+      if (listsOfSchemas.has(keyword)) list(value).forEach((one, index) => visit(one, `${within}${index}.`, depth + 1))
+      else if (mapsOfSchemas.has(keyword) && Predicate.isObject(value)) {
+        for (const [name, one] of Object.entries(value)) visit(one, `${within}${name}.`, depth + 1)
+      } else if (schemas.has(keyword)) visit(value, within, depth + 1)
+    }
+  }
+  visit(schema, "", 0)
+  return { mistakes, unchecked: [...unchecked].toSorted() }
+}
+
+const types: ReadonlySet<string> = new Set(["string", "number", "integer", "boolean", "null", "array", "object"])
+const listsOfSchemas: ReadonlySet<string> = new Set(["allOf", "anyOf", "oneOf", "prefixItems"])
+const mapsOfSchemas: ReadonlySet<string> = new Set(["properties", "$defs", "definitions"])
+const schemas: ReadonlySet<string> = new Set(["items", "additionalProperties"])
+
+/** Keywords that are checked, and those that say nothing of a value. */
+const checked: ReadonlySet<string> = new Set([
+  ...listsOfSchemas,
+  ...mapsOfSchemas,
+  ...schemas,
+  "$ref",
+  "type",
+  "const",
+  "enum",
+  "required",
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "multipleOf",
+  "minLength",
+  "maxLength",
+  "minItems",
+  "maxItems",
+  "minProperties",
+  "maxProperties",
+  "$schema",
+  "$id",
+  "$comment",
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+])
 
 const root = "answer"
 

@@ -9,6 +9,7 @@ import * as Predicate from "effect/Predicate"
 import { affinityBys } from "../policy/AffinityPolicy.ts"
 import type { Defaults } from "../policy/Policies.ts"
 import * as Chat from "../model/Chat.ts"
+import * as JsonSchema from "../model/JsonSchema.ts"
 import type { Problem } from "./Problem.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import { isQuantile, quantiles } from "../policy/HedgePolicy.ts"
@@ -176,7 +177,10 @@ const beginnings = rule('false, or beginnings of refusals such as { startsWith: 
 })
 
 const acceptShape: Shape = {
-  schema: rule(`"request", or a JSON Schema`, (value) => value === "request" || Predicate.isObject(value)),
+  schema: rule(
+    `"request", or a JSON Schema whose types and references exist`,
+    (value) => value === "request" || (Predicate.isObject(value) && JsonSchema.findings(value).mistakes.length === 0),
+  ),
   length: lengths,
   refusal: beginnings,
   predicate: rule(

@@ -90,6 +90,14 @@ describe("Lint.lint, warnings", () => {
     ])
   })
 
+  it("warns of keywords of a schema that are not checked", () => {
+    const schema = { type: "object", properties: { at: { type: "string", format: "date" } } }
+    const held = Route.fallback("a", "b").pipe(Route.accept({ schema }), Route.stream({ protect: "full" }))
+    assert.deepStrictEqual(warnings({ held }, { a: {}, b: {} }), [
+      "routes.held: `accept.schema` has keywords that are not checked: format",
+    ])
+  })
+
   it("warns of deployments that are never tried, or listed twice", () => {
     assert.deepStrictEqual(
       warnings(

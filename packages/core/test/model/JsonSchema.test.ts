@@ -98,3 +98,33 @@ describe("JsonSchema.violation", () => {
     assert.strictEqual(JsonSchema.violation({ $ref: "#/$defs/s20", $defs: twice }, 1), undefined)
   })
 })
+
+describe("findings in a schema", () => {
+  it("are types and references that do not exist, with their paths", () => {
+    const schema = {
+      type: "objct",
+      properties: { a: { type: ["string", "nul"] }, b: { $ref: "#/$defs/c" }, d: { $ref: "#/$defs/e" } },
+      $defs: { c: { items: { type: "int" } } },
+    }
+    assert.deepStrictEqual(JsonSchema.findings(schema).mistakes, [
+      'type: there is no type "objct"',
+      'properties.a.type: there is no type "nul"',
+      'properties.d.$ref: "#/$defs/e" refers to nothing in this schema',
+      '$defs.c.items.type: there is no type "int"',
+    ])
+  })
+
+  it("are keywords that are not checked, but not names of properties", () => {
+    const schema = {
+      title: "any",
+      properties: { pattern: { type: "string", pattern: "^a" }, format: { type: "string", format: "date" } },
+      anyOf: [{ not: {} }],
+    }
+    assert.deepStrictEqual(JsonSchema.findings(schema), { mistakes: [], unchecked: ["format", "not", "pattern"] })
+  })
+
+  it("are none in a schema that refers to itself", () => {
+    const schema = { $schema: "x", type: "object", properties: { child: { $ref: "#" } }, additionalProperties: false }
+    assert.deepStrictEqual(JsonSchema.findings(schema), { mistakes: [], unchecked: [] })
+  })
+})
