@@ -67,7 +67,7 @@ export const replay = Command.make(
   }),
 ).pipe(
   Command.withDescription(
-    "Make the calls of a tape again, through a configuration. What a deployment does is drawn from what it did near that time on the tape; what the tape does not have is counted and named. Exit codes: 0, or 1 if the configuration is invalid a tape cannot be read, or the file of `--html` cannot be written.",
+    "Make the calls of a tape again, through a configuration. What a deployment does is drawn from what it did near that time on the tape; what the tape does not have is counted and named. Exit codes: 0, or 1 if the configuration is invalid, a tape cannot be read, or the file of `--html` cannot be written.",
   ),
   Command.withShortDescription("Make the calls of a tape again, through another configuration"),
   Command.withExamples([
