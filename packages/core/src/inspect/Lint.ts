@@ -21,9 +21,12 @@ import * as QueuePolicy from "../policy/QueuePolicy.ts"
 /** The worst case of one call on a route. */
 export interface WorstCase {
   readonly route: string
-  /** Attempts at providers, retries included. */
+  /** Attempts at providers, retries and takeovers of broken streams included. */
   readonly attempts: number
-  /** The longest duration of a call that is not streamed, in milliseconds: every attempt times out, up to `total`. */
+  /**
+   * The longest duration of a call that is not streamed, in milliseconds: it waits in every queue and every attempt times out,
+   * up to `total`.
+   */
   readonly millis: number
   /** US dollars under `pricingAssumption`, for deployments with a price; `undefined` if none has one. */
   readonly dollars: number | undefined
@@ -37,7 +40,10 @@ export interface Report {
   readonly worstCases: ReadonlyArray<WorstCase>
 }
 
-/** The worst case assumes that every attempt is billed with `input` tokens, and `maxOutput` or else `output` tokens. */
+/**
+ * The worst case assumes that every attempt is billed with `input` tokens, and `maxOutput` or else `output` tokens, at the
+ * highest rates that the price has for them at any time.
+ */
 export const pricingAssumption = { input: 1000, output: 4096 }
 
 interface Named {
@@ -162,6 +168,10 @@ interface Place {
   readonly never: boolean
   /** Whether it is in an error branch, such as `onContextWindow`. */
   readonly branch: boolean
+  /** Its place in its hedge, from 0, if it is in one. */
+  readonly racer: number | undefined
+  /** Whether its failure may lead to an error branch. */
+  readonly leadsToBranch: boolean
 }
 
 /** The deployments that a call may try, in order, for one choice of cases. */
@@ -170,19 +180,28 @@ type Path = ReadonlyArray<Place>
 const paths = (route: BoundRoute.Bound<Named>): ReadonlyArray<Path> => {
   switch (route._tag) {
     case "Leaf":
-      return [[{ leaf: route, never: false, branch: false }]]
+      return [[{ leaf: route, never: false, branch: false, racer: undefined, leadsToBranch: false }]]
     case "Fallback":
       return route.routes.map(paths).reduce(joined, [[]])
     case "Balance":
     case "Hedge":
-      return [route.across.map((leaf) => ({ leaf, never: leaf.candidate.deployment.weight === 0, branch: false }))]
+      return [
+        route.across.map((leaf, index) => ({
+          leaf,
+          never: leaf.candidate.deployment.weight === 0,
+          branch: false,
+          racer: route._tag === "Hedge" ? index : undefined,
+          leadsToBranch: false,
+        })),
+      ]
     case "When":
       return [...route.cases.map(({ use }) => use), route.otherwise].flatMap(paths)
     case "Split":
       return route.arms.flatMap(paths)
     case "OnError": {
       const branches = paths(route.use).map((path) => path.map((place) => ({ ...place, branch: true })))
-      return joined(paths(route.route), branches)
+      const before = paths(route.route).map((path) => path.map((place) => ({ ...place, leadsToBranch: true })))
+      return joined(before, branches)
     }
   }
 }
@@ -235,9 +254,8 @@ const queues = (tried: Leaves, total: number): ReadonlyArray<string> => {
 
 /** Queues of deployments without limits. */
 const queuesOfNothing = (deployments: Readonly<Record<string, Options>>): ReadonlyArray<Problem> =>
-  Object.entries(deployments).flatMap(([name, { limits = {} }]) => {
-    const { concurrency, queue, rpd, rpm, tpm } = limits
-    return queue === undefined || (concurrency ?? rpd ?? rpm ?? tpm) !== undefined
+  Object.entries(deployments).flatMap(([name, deployment]) => {
+    return deployment.limits?.queue === undefined || hasLimits(deployment)
       ? []
       : [
           {
@@ -246,6 +264,9 @@ const queuesOfNothing = (deployments: Readonly<Record<string, Options>>): Readon
           },
         ]
   })
+
+const hasLimits = ({ limits: { concurrency, rpd, rpm, tpm } = {} }: Options): boolean =>
+  (concurrency ?? rpd ?? rpm ?? tpm) !== undefined
 
 const abilities = ["tools", "vision", "audio", "files", "jsonSchema", "reasoning"] as const satisfies ReadonlyArray<
   keyof Capabilities
@@ -354,25 +375,38 @@ const sum = (path: Path): Omit<WorstCase, "route"> => {
   let millis = 0
   let dollars: number | undefined
   const unpriced: Array<string> = []
-  const leaves = path.filter(({ never }) => !never).map(({ leaf }) => leaf)
-  for (const leaf of leaves) {
-    const { candidate, policies } = leaf === leaves.at(-1) ? (leaf.atEnd ?? leaf) : leaf
+  const places = path.filter(({ never }) => !never)
+  const mayQueue = places.some(({ leaf }) => longestWait(leaf) > 0)
+  for (const place of places) {
+    const { leaf } = place
+    const { candidate, policies } = leaf
     // Each account has an attempt, and each retry one more: see `AccountRotation`.
     const tries = candidate.accounts + policies.retry.times
-    attempts += tries
-    millis += tries * policies.attempt + waits(policies.retry)
+    // A racer that is interrupted for an error branch is tried again if the call then waits for limits.
+    const passes = place.racer !== undefined && place.leadsToBranch && mayQueue ? 2 : 1
+    const own = passes * tries + (passes === 1 ? takeovers(place) : 0)
+    attempts += own
+    // Any deployment may be the last that fits the call, and then has the time of the last.
+    const { attempt } = (leaf.atEnd ?? leaf).policies
+    const inQueue = candidate.accounts * (policies.retry.times + 1) * longestWait(leaf)
+    millis += passes * (tries * attempt + waits(policies.retry) + inQueue)
     const { capabilities, price } = candidate.deployment
     if (price === undefined) unpriced.push(candidate.name)
     else {
-      const usage = {
-        inputTokens: pricingAssumption.input,
-        outputTokens: capabilities?.maxOutput ?? pricingAssumption.output,
-      }
-      dollars = (dollars ?? 0) + tries * Cost.of(price, usage)
+      const { input, output } = pricingAssumption
+      dollars = (dollars ?? 0) + own * Cost.most(price, input, capabilities?.maxOutput ?? output)
     }
   }
   return { attempts, millis, dollars, unpriced }
 }
+
+/** The attempts of a racer that lost, when it takes over the stream that won: one for each account. */
+const takeovers = ({ leaf, racer }: Place): number =>
+  racer !== undefined && racer > 0 && leaf.policies.stream.protect !== "preamble" ? leaf.candidate.accounts : 0
+
+/** The longest wait in the queue of a deployment, in milliseconds. */
+const longestWait = ({ candidate: { deployment } }: BoundRoute.Leaf<Named>): number =>
+  hasLimits(deployment) ? (QueuePolicy.resolve(deployment.limits?.queue)?.maxWait ?? 0) : 0
 
 /** The longest time between the attempts at one deployment: backoffs, or Retry-After if that may be longer. */
 const waits = ({ base, max, maxRetryAfter, times }: ResolvedRetryPolicy): number => {

@@ -9,11 +9,13 @@ const report = (
   routes: Record<string, Route.Route>,
   deployments: Record<string, Partial<Deployment.Options>>,
   defaults: Defaults = {},
+  known: Lint.Known = {},
 ) =>
   Lint.lint(
     routes,
     Object.fromEntries(Object.entries(deployments).map(([name, options]) => [name, { model: name, ...options }])),
     defaults,
+    known,
   )
 
 const warnings = (...args: Parameters<typeof report>) =>
@@ -259,6 +261,57 @@ describe("Lint.lint, the worst case", () => {
         [3000, undefined],
       ],
     )
+  })
+
+  it("gives any deployment without a timeout the time of the last: those after it may not fit the call", () => {
+    const limited = { timeout: { attempt: "1 second" } } as const
+    const defaults = { retry: { times: 0 } }
+    const millis = (route: Route.Route, all: Parameters<typeof report>[1]) => worst({ route }, all, defaults)[0]?.millis
+    const total = 300_000
+    assert.strictEqual(millis(Route.fallback("a", "b"), { a: limited, b: limited }), 2000)
+    assert.strictEqual(millis(Route.fallback("a", "b"), { a: {}, b: limited }), total)
+    assert.strictEqual(millis(Route.balance("shuffle", ["a", "b"]), { a: {}, b: limited }), total)
+    // No timeout leads to the branch.
+    assert.strictEqual(millis(Route.onError(["RateLimited"], "b")("a"), { a: {}, b: limited }), total)
+  })
+
+  it("includes the waits in queues, for each attempt and each account", () => {
+    const limited = {
+      limits: { concurrency: 1, queue: { maxWait: "3 seconds" } },
+      timeout: { attempt: "1 second" },
+      retry: { times: 1, base: 0, max: 0, maxRetryAfter: 0 },
+    } as const
+    const millis = (all: Parameters<typeof report>[1], known?: Lint.Known) =>
+      worst({ route: Route.to("a") }, all, {}, known)[0]?.millis
+    assert.strictEqual(millis({ a: limited }), 2 * 1000 + 2 * 3000)
+    assert.strictEqual(millis({ a: limited }, { accounts: new Map([["a", 2]]) }), 3 * 1000 + 4 * 3000)
+    assert.strictEqual(millis({ a: { ...limited, limits: { queue: {} } } }), 2000)
+    assert.strictEqual(millis({ a: { ...limited, limits: { rpm: 1, queue: { max: 0 } } } }), 2000)
+  })
+
+  it("includes racers that are tried again", () => {
+    const defaults = { retry: { times: 1 } }
+    const hedge = Route.hedge({ after: "1 second", across: ["a", "b"] })
+    const attempts = (route: Route.Route, all: Parameters<typeof report>[1] = {}) =>
+      worst({ route }, { a: {}, b: {}, c: {}, ...all }, defaults)[0]?.attempts
+    assert.strictEqual(attempts(hedge), 4)
+    // The one that lost takes over the stream of the one that won.
+    for (const protect of ["continue", "full"] as const)
+      assert.strictEqual(attempts(hedge.pipe(Route.stream({ protect }))), 5)
+    // One is interrupted for the branch, and tried again when the call has waited for limits.
+    const branched = hedge.pipe(Route.onError(["RateLimited"], "c"))
+    assert.strictEqual(attempts(branched), 6)
+    assert.strictEqual(attempts(branched, { c: { limits: { rpm: 1, queue: {} } } }), 10)
+  })
+
+  it("uses the highest rates", () => {
+    const price = { input: 1, output: 1, reasoning: 10, cacheWrite: 2, request: 0.5 }
+    const peak = { ...price, request: 2, when: { start: 0, end: 3_600_000 } }
+    const dollars = (of: Deployment.Price) =>
+      worst({ route: Route.to("a") }, { a: { price: of, retry: { times: 0 }, capabilities: { maxOutput: 1000 } } })[0]
+        ?.dollars
+    assert.strictEqual(dollars(price), 0.512)
+    assert.strictEqual(dollars({ ...price, changes: [peak] }), 2.012)
   })
 })
 

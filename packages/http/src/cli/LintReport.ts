@@ -64,8 +64,11 @@ const row = ({ attempts, dollars, millis, route, unpriced }: Lint.WorstCase): Re
   Duration.format(Duration.millis(Math.ceil(millis / 1000) * 1000)),
   dollars === undefined
     ? "unknown"
-    : `$${dollars.toFixed(4)}${unpriced.length === 0 ? "" : ` plus the cost of ${unpriced.join(", ")}`}`,
+    : `$${(Math.ceil(dollars * 10_000 - tolerance) / 10_000).toFixed(4)}${unpriced.length === 0 ? "" : ` plus the cost of ${unpriced.join(", ")}`}`,
 ]
+
+/** What arithmetic adds to a number of ten thousandths that is whole. */
+const tolerance = 1e-6
 
 const { input, output } = Lint.pricingAssumption
 

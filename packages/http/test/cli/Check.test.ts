@@ -60,8 +60,8 @@ routes:
         "  demo    simulated  any",
         "worst case of a call",
         "  route      attempts  time  price",
-        "  assistant  11        5m    $0.3042 plus the cost of demo",
-        "  chat       11        5m    $0.3042 plus the cost of demo",
+        "  assistant  11        5m    $0.3043 plus the cost of demo",
+        "  chat       11        5m    $0.3043 plus the cost of demo",
         "  price: if every attempt is billed, with 1000 input tokens and maxOutput output tokens (4096 if it is not set)",
         "warnings",
         '  routes.assistant: "gpt-4o" appears 3 times in this route: later entries only run after it has already failed',
@@ -110,7 +110,7 @@ model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_k
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
 deployments:
-  lead: { provider: simulated, model: any, price: { input: 2.5, output: 10 }, retry: { times: 0 } }
+  lead: { provider: simulated, model: any, price: { input: 2.5, output: 10 }, timeout: { attempt: 60s }, retry: { times: 0 } }
   free: { provider: simulated, model: any, capabilities: { vision: false }, timeout: { attempt: 2500ms }, retry: { times: 0 } }
 routes: { assistant: [lead, free] }
 `)
