@@ -242,9 +242,10 @@ const waiting = <A>(
   )
 }
 
-/** Whether a failure is of this step, or of an account of its deployment. */
+/** Whether a failure is of this step, or of an account of its deployment at this place of the plan. */
 const isOf = (failure: Plan.FailedStep, step: Plan.Step): boolean =>
-  failure.step === step || failure.step.leaf.candidate.pool?.() === step.leaf.candidate
+  failure.step === step ||
+  (failure.step.leaf.candidate.pool?.() === step.leaf.candidate && failure.step.next === step.next)
 
 /** Whether a step was skipped because of error branches alone. */
 const isUnreached = (failure: Plan.FailedStep): boolean =>

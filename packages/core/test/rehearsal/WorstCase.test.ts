@@ -26,6 +26,9 @@ import * as RandomConfigurations from "./RandomConfiguration.ts"
 const count = Number(process.env["WORST_CASES"] ?? 200)
 const first = Number(process.env["WORST_CASES_FROM"] ?? 1)
 
+/** Seeds whose configurations have exceeded it. */
+const exceeding = [4580]
+
 /** The receipts of the calls of a configuration, those of shadow calls included. */
 const rehearsed = (
   configuration: RandomConfiguration,
@@ -93,7 +96,7 @@ describe("the worst case of a route", () => {
       Effect.gen(function* () {
         const reached = { calls: 0, asPriced: 0, attempts: 0, millis: 0, dollars: 0, shadows: 0 }
         const failures: Array<string> = []
-        for (let seed = first; seed < first + count; seed++) {
+        for (const seed of [...exceeding, ...Array.from({ length: count }, (_, index) => first + index)]) {
           const configuration = RandomConfigurations.make(seed)
           const { calls } = configuration
           const worstCases = worstCasesOf(configuration, seed)
@@ -119,7 +122,8 @@ describe("the worst case of a route", () => {
           assert.fail([`${failures.length} calls exceed their worst case`, ...failures.slice(0, 3)].join("\n\n"))
         }
         // The bounds are tight enough to be reached, each of them.
-        assert.isAbove(Math.min(reached.attempts, reached.millis, reached.dollars, reached.shadows), 0)
+        if (count >= 200)
+          assert.isAbove(Math.min(reached.attempts, reached.millis, reached.dollars, reached.shadows), 0)
         assert.isAbove(reached.asPriced / reached.calls, 0.9)
       }),
     { timeout: Math.max(60_000, count * 200) },
