@@ -5,7 +5,7 @@ import type { Route } from "@understudy/core/Route"
 import { percent } from "@understudy/core/internal/route/Split"
 import { shownLimits } from "../api/admin/Fields.ts"
 import type { Configuration } from "../Config.ts"
-import * as Format from "./admin/Format.ts"
+import * as Format from "./Format.ts"
 import { section } from "./Table.ts"
 
 /** A line for each route, each deployment and each key, in columns. */

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import type { Group, Quantiles } from "../record/TapeSummary.ts"
 import { TapeSummary } from "../record/TapeSummary.ts"
-import * as Format from "./admin/Format.ts"
+import * as Format from "./Format.ts"
 import * as Table from "./Table.ts"
 
 /** A file cannot be read, or is no tape. */

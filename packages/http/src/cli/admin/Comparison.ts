@@ -8,7 +8,7 @@ import type { Summary } from "../../ledger/Comparison.ts"
 import * as Table from "../Table.ts"
 import * as Client from "./AdminClient.ts"
 import * as FlagFields from "./FlagFields.ts"
-import * as Format from "./Format.ts"
+import * as Format from "../Format.ts"
 import type { Common } from "./Output.ts"
 import * as Output from "./Output.ts"
 

@@ -7,7 +7,7 @@ import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Schema from "effect/Schema"
 import * as Table from "../Table.ts"
 import * as Client from "./AdminClient.ts"
-import * as Format from "./Format.ts"
+import * as Format from "../Format.ts"
 import type { Common } from "./Output.ts"
 import * as Output from "./Output.ts"
 

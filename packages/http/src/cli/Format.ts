@@ -4,7 +4,7 @@
 import { defaultMax, defaultMaxWait } from "@understudy/core/internal/policy/QueuePolicy"
 import * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
-import type * as Fields from "../../api/admin/Fields.ts"
+import type * as Fields from "../api/admin/Fields.ts"
 
 /** US dollars with cents, or with more decimals, as `decimals` tells of the amounts beside them. */
 export const dollars = (amount: number, digits = decimals([amount])): string =>

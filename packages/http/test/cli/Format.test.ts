@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Format from "../../../src/cli/admin/Format.ts"
+import * as Format from "../../src/cli/Format.ts"
 
 describe("amounts", () => {
   it("have cents, and two digits of what is smaller", () => {
