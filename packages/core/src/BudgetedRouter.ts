@@ -27,6 +27,7 @@ import * as Scope from "effect/Scope"
 import * as Errors from "./execution/RouterError.ts"
 import type { RouterError } from "./execution/RouterError.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import * as LayeredOptions from "./model/LayeredOptions.ts"
 import * as Outline from "./model/Outline.ts"
 import { Rejected } from "./model/SkipReason.ts"
 import type { AttemptSpending, PlannedAttempt, Spending } from "./model/Spending.ts"
@@ -127,43 +128,6 @@ const scopesOfAttempts = (): Books["scopesOf"] => {
 
 const noOptions: CallOptions = {}
 
-/** The options of a call with its spending. Tags, headers and the session stay lazy. */
-class BudgetedOptions implements CallOptions {
-  readonly #own: CallOptions
-  readonly timeout: CallOptions["timeout"]
-  readonly caller: CallOptions["caller"]
-  readonly protocol: CallOptions["protocol"]
-  readonly team: CallOptions["team"]
-  readonly priority: CallOptions["priority"]
-  readonly queuedMillis: CallOptions["queuedMillis"]
-  readonly guard: CallOptions["guard"]
-  readonly spending: Spending
-
-  constructor(own: CallOptions, spending: Spending) {
-    this.#own = own
-    this.timeout = own.timeout
-    this.caller = own.caller
-    this.protocol = own.protocol
-    this.team = own.team
-    this.priority = own.priority
-    this.queuedMillis = own.queuedMillis
-    this.guard = own.guard
-    this.spending = spending
-  }
-
-  get tags(): CallOptions["tags"] {
-    return this.#own.tags
-  }
-
-  get headers(): CallOptions["headers"] {
-    return this.#own.headers
-  }
-
-  get session(): CallOptions["session"] {
-    return this.#own.session
-  }
-}
-
 /** What one call has reserved, and what its attempts have cost so far. */
 class CallSpending implements Spending {
   readonly #books: Books
@@ -189,12 +153,12 @@ class CallSpending implements Spending {
   ): Effect.Effect<A, RouterError, R> {
     const { budgets, maxCost, routeOf } = this.#books
     const scopes = scopesOfCall(routeOf(request.model), options)
-    if (!budgets.isLimited(scopes)) return run(request, new BudgetedOptions(options, this))
+    if (!budgets.isLimited(scopes)) return run(request, LayeredOptions.withSpending(options, this))
     const most = maxCost(request)
     // A model that there is not fails in the router.
     if (most === undefined) return run(request, options)
     return Effect.flatMapEager(this.#reserve(scopes, Budget.toNanos(most)), (exceeded) => {
-      if (exceeded === undefined) return run(request, new BudgetedOptions(options, this))
+      if (exceeded === undefined) return run(request, LayeredOptions.withSpending(options, this))
       const { atLimit } = exceeded.budget
       return isRedirected || atLimit === "refuse"
         ? Effect.fail(Errors.budgetExceeded(exceeded))

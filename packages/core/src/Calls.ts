@@ -238,7 +238,7 @@ const drained = (stream: Effect.Effect<Streaming, RouterError, Scope.Scope>): Ef
 export const end = (
   router: Running,
   request: AnyRequest,
-  { streaming = false, ...options }: CallOptions & { readonly streaming?: boolean },
+  { options, streaming }: { readonly options: CallOptions; readonly streaming: boolean },
   exit: Exit.Exit<never, Stopped>,
 ): Effect.Effect<never, RouterError> =>
   Effect.contextWith((context: Context.Context<never>) => {

@@ -25,6 +25,7 @@ import type { RouterError } from "./execution/RouterError.ts"
 import * as Guardrails from "./Guardrails.ts"
 import type { AfterDecision, BeforeDecision, GuardedCall, Guardrail, GuardrailError } from "./Guardrails.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import * as LayeredOptions from "./model/LayeredOptions.ts"
 import type * as Chat from "./model/Chat.ts"
 import type { Guard, GuardrailResult, GuardrailStage } from "./model/Guard.ts"
 import { Stopped } from "./model/Guard.ts"
@@ -90,46 +91,6 @@ type Run<Request extends AnyRequest, A, R> = (
 const noOptions: CallOptions = {}
 const noTags: ReadonlyArray<string> = []
 
-/** Every option, so that none is forgotten. */
-type AllOptions = { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] }
-
-/** The options of a call with its guard. Tags, headers and the session stay lazy. */
-class GuardedOptions implements AllOptions {
-  readonly #own: CallOptions
-  readonly timeout: CallOptions["timeout"]
-  readonly caller: CallOptions["caller"]
-  readonly protocol: CallOptions["protocol"]
-  readonly team: CallOptions["team"]
-  readonly priority: CallOptions["priority"]
-  readonly queuedMillis: CallOptions["queuedMillis"]
-  readonly spending: CallOptions["spending"]
-  readonly guard: Guard
-
-  constructor(own: CallOptions, guard: Guard) {
-    this.#own = own
-    this.timeout = own.timeout
-    this.caller = own.caller
-    this.protocol = own.protocol
-    this.team = own.team
-    this.priority = own.priority
-    this.queuedMillis = own.queuedMillis
-    this.spending = own.spending
-    this.guard = guard
-  }
-
-  get tags(): CallOptions["tags"] {
-    return this.#own.tags
-  }
-
-  get headers(): CallOptions["headers"] {
-    return this.#own.headers
-  }
-
-  get session(): CallOptions["session"] {
-    return this.#own.session
-  }
-}
-
 /** One call with its guardrails. */
 class GuardedRun implements Guard {
   readonly #router: Router["Service"]
@@ -176,9 +137,9 @@ class GuardedRun implements Guard {
 
   /** Runs the guardrails before the call, then the call. */
   run<Request extends AnyRequest, A, R>(request: Request, run: Run<Request, A, R>): Effect.Effect<A, RouterError, R> {
-    const options = new GuardedOptions(this.#options, this)
+    const options = LayeredOptions.withGuard(this.#options, this)
     const end = (exit: Exit.Exit<never, Stopped>) =>
-      this.#router.end(this.#request ?? request, { ...optionsOf(options), streaming: this.#streaming }, exit)
+      this.#router.end(this.#request ?? request, { options, streaming: this.#streaming }, exit)
     this.#request = request
     const before = Effect.onInterrupt(this.#before(request), () => Effect.exit(end(Exit.interrupt())))
     return Effect.matchEffect(before, {
@@ -391,18 +352,3 @@ const blocked = (name: string): string => `The guardrail "${name}" gave no decis
 /** Whether a rewritten request is of the kind of the original. */
 const isLike = <Request extends AnyRequest>(request: Request, rewritten: AnyRequest): rewritten is Request =>
   "messages" in request === "messages" in rewritten
-
-/** The options as a plain object: those of a class have getters, which a spread leaves out. */
-const optionsOf = (options: GuardedOptions): AllOptions => ({
-  timeout: options.timeout,
-  tags: options.tags,
-  headers: options.headers,
-  caller: options.caller,
-  protocol: options.protocol,
-  team: options.team,
-  priority: options.priority,
-  queuedMillis: options.queuedMillis,
-  session: options.session,
-  spending: options.spending,
-  guard: options.guard,
-})

@@ -114,7 +114,7 @@ export class Router extends Context.Service<
      */
     readonly end: (
       request: AnyRequest,
-      options: CallOptions & { readonly streaming?: boolean },
+      call: { readonly options: CallOptions; readonly streaming: boolean },
       exit: Exit.Exit<never, Stopped>,
     ) => Effect.Effect<never, RouterError>
     /** The events of all calls. Lossy: a slow reader misses events. */
@@ -323,7 +323,7 @@ const service = (router: Calls.Running, scope: Scope.Scope): Router["Service"] =
     Calls.aside(router, request.model, (route, now) =>
       Explainer.make(router, route, new Call(request, options?.streaming === true, options, now)),
     ),
-  end: (request, options, exit) => Calls.end(router, request, options, exit),
+  end: (request, call, exit) => Calls.end(router, request, call, exit),
   events: router.bus.stream,
   subscribe: router.bus.subscribe,
   routes: () => router.generation.routeNames,

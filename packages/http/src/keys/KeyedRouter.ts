@@ -7,6 +7,7 @@
  */
 import type { AnyRequest, CallOptions } from "@understudy/core/Call"
 import { Call } from "@understudy/core/Call"
+import type { AllOptions } from "@understudy/core/internal/model/LayeredOptions"
 import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
@@ -284,11 +285,7 @@ const withKey = (key: VirtualKey | undefined, options: CallOptions | undefined):
   key === undefined ? options : optionsOf(key, options)
 
 /** The options with the key as caller, its team, and its tags before the call's. Tags, headers and the session stay lazy. */
-const optionsOf = (
-  key: VirtualKey,
-  options: CallOptions = {},
-  queuedMillis = options.queuedMillis,
-): { readonly [Option in keyof Required<CallOptions>]: CallOptions[Option] } => ({
+const optionsOf = (key: VirtualKey, options: CallOptions = {}, queuedMillis = options.queuedMillis): AllOptions => ({
   timeout: options.timeout,
   get tags() {
     return key.tags === undefined || key.tags.length === 0 ? options.tags : [...key.tags, ...(options.tags ?? [])]
