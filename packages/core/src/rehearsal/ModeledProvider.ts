@@ -12,9 +12,9 @@ import type * as Chat from "../model/Chat.ts"
 import * as Outline from "../model/Outline.ts"
 import type { Provider } from "../model/Provider.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
-import { charactersPerToken } from "../model/Usage.ts"
 import type { Fate, Fates } from "./Fate.ts"
 import { RehearsedCall } from "./Fate.ts"
+import * as Filler from "./Filler.ts"
 
 /** A stream brings what there is of it once in so many milliseconds. */
 const interval = 2000
@@ -50,7 +50,7 @@ export const make = (
     chat: (request) =>
       begun(request, (fate, { inputTokens }, outputTokens, clock) =>
         Effect.map(complete(fate, clock), (): Chat.Response => ({
-          content: [{ type: "text", text: text(outputTokens) }],
+          content: [{ type: "text", text: Filler.text(outputTokens) }],
           finishReason: "stop",
           usage: { inputTokens, outputTokens },
         })),
@@ -99,8 +99,8 @@ const frames = (
       const now = clock.currentTimeMillisUnsafe()
       const tokens = tokensAt(now)
       const parts: Array<Chat.Part> = []
-      if (sent === 0) parts.push({ type: "start" }, { type: "text", text: quote + text(tokens) })
-      else if (tokens > sent) parts.push({ type: "text", text: text(tokens - sent) })
+      if (sent === 0) parts.push({ type: "start" }, { type: "text", text: quote + Filler.text(tokens) })
+      else if (tokens > sent) parts.push({ type: "text", text: Filler.text(tokens - sent) })
       sent = Math.max(sent, tokens, 1)
       if (now < last) return Effect.succeed([{ parts }] as const)
       if (error === "silence")
@@ -122,15 +122,3 @@ const isJson = (request: Chat.Request): boolean => {
   const { format } = Outline.settings(request)
   return format !== undefined && format.type !== "text"
 }
-
-/** A text of so many tokens. */
-const text = (tokens: number): string => {
-  const known = texts[tokens]
-  if (known !== undefined) return known
-  const made = "word".padEnd(charactersPerToken).repeat(tokens)
-  if (tokens < maxKnown) texts[tokens] = made
-  return made
-}
-
-const maxKnown = 4096
-const texts: Array<string> = []

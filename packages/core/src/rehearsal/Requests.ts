@@ -3,7 +3,7 @@
  */
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
-import { charactersPerToken } from "../model/Usage.ts"
+import * as Filler from "./Filler.ts"
 import type { PlannedCall } from "./Traffic.ts"
 
 export const chat = (call: PlannedCall): Chat.Request => {
@@ -23,16 +23,15 @@ export const chat = (call: PlannedCall): Chat.Request => {
 
 export const embedding = ({ inputTokens, model }: PlannedCall): Embedding.Request => ({
   model,
-  input: [textOf(inputTokens)],
+  input: [Filler.about(inputTokens)],
 })
 
 const tools: ReadonlyArray<Chat.Tool> = [{ name: "any" }]
 
-/** Long texts are shared by the calls of about one size. */
 const messageOf = ({ content, inputTokens, requires = [] }: PlannedCall): Chat.UserMessage => ({
   role: "user",
   content: [
-    { type: "text", text: textOf(inputTokens) },
+    { type: "text", text: Filler.about(inputTokens) },
     { type: "text", text: String(content) },
     ...requires.flatMap((need) => parts[need] ?? []),
   ],
@@ -45,15 +44,3 @@ const parts: Readonly<Partial<Record<string, Chat.UserContent>>> = {
   files: { type: "file", source: data },
   audio: { type: "audio", source: data },
 }
-
-/** A text of about as many tokens: in sixteen sizes from one power of two to the next. */
-const textOf = (tokens: number): string => {
-  const size = Math.round(Math.log2(Math.max(1, tokens)) * 16)
-  const known = texts.get(size)
-  if (known !== undefined) return known
-  const made = "word".padEnd(charactersPerToken).repeat(Math.round(2 ** (size / 16)))
-  texts.set(size, made)
-  return made
-}
-
-const texts = new Map<number, string>()

@@ -5,7 +5,6 @@
 import * as Duration from "effect/Duration"
 import type { Behavior, Failure } from "./Behavior.ts"
 import type { Placed, Scenario, Place } from "./Scenario.ts"
-import { usual as usualTraffic } from "./Traffic.ts"
 
 /** What a scenario is made for. */
 export interface Setting {
@@ -156,13 +155,8 @@ export const all: ReadonlyArray<Shipped> = [
         deployments: { "*": { ...everyday, quota: { rpm: setting.rate * 60 * 2 } } },
         incidents: [{ ...outage, where: {}, change: { outage: true } }],
         traffic: {
-          bursts: [
-            { ...outage, factor: 1 },
-            { from: outage.from + outage.for, for: Math.min(minutes(5), setting.length / 9), factor: 8 },
-          ],
+          bursts: [{ from: outage.from + outage.for, for: Math.min(minutes(5), setting.length / 9), factor: 8 }],
           clientRetries: { times: 2, after: 1000 },
-          rate: setting.rate,
-          streaming: usualTraffic.streaming,
         },
       }
     },

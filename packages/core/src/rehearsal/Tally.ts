@@ -2,6 +2,7 @@
 import type { Kind } from "../model/ErrorKind.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
+import { meaning } from "../model/SkipReason.ts"
 import type { Receipt } from "../receipt/Receipt.ts"
 import type { Minute, Percentiles, Report } from "./Report.ts"
 
@@ -34,16 +35,6 @@ interface MinuteCounts {
 }
 
 const minute = 60_000
-
-/** Skips of a deployment that would otherwise have been asked. */
-const unavailable: ReadonlySet<SkipReason["_tag"]> = new Set([
-  "CoolingDown",
-  "CircuitOpen",
-  "CircuitHalfOpen",
-  "ConcurrencyLimited",
-  "RateLimited",
-  "OverBudget",
-])
 
 export class Tally {
   readonly #start: number
@@ -120,7 +111,7 @@ export class Tally {
   #answered({ attempts, skipped }: Receipt, by: string, counts: MinuteCounts): void {
     this.#deployment(by).answered++
     increment(counts.answered, by)
-    const passed = skipped.find(({ reason }) => unavailable.has(reason._tag))?.deployment
+    const passed = skipped.find(({ reason }) => isRejection(reason))?.deployment
     const from = passed ?? attempts[0]?.deployment
     if (from === undefined || from === by) return
     this.#rescued++
@@ -220,6 +211,9 @@ const minuteOf = (
   answered: sorted(answered),
   open,
 })
+
+/** Whether a deployment was passed over that would otherwise have been asked: it suits the request. */
+const isRejection = (reason: SkipReason): boolean => meaning(reason).kind !== undefined
 
 const share = (part: number, whole: number, otherwise: number): number => (whole === 0 ? otherwise : part / whole)
 

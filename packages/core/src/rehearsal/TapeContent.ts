@@ -8,6 +8,7 @@ import type { PlannedCall } from "./Traffic.ts"
 
 export class TapeContent {
   readonly #calls: Array<PlannedCall> = []
+  #isSorted = true
   readonly #attempts = new Map<string, Recorded>()
   /** The content of the last call of a caller on a route: a call that a cache answered asked for one that came before. */
   readonly #contents = new Map<string, number>()
@@ -41,6 +42,7 @@ export class TapeContent {
     const asker = `${caller ?? ""}\n${route}`
     const content = cache === "hit" ? (this.#contents.get(asker) ?? number) : number
     this.#contents.set(asker, content)
+    this.#isSorted = false
     this.#calls.push({
       number,
       at: call.startedAt,
@@ -66,7 +68,9 @@ export class TapeContent {
 
   /** Its calls, in the order in which they began. */
   get calls(): ReadonlyArray<PlannedCall> {
-    return this.#calls.sort((one, other) => one.at - other.at)
+    if (!this.#isSorted) this.#calls.sort((one, other) => one.at - other.at)
+    this.#isSorted = true
+    return this.#calls
   }
 }
 
