@@ -30,10 +30,15 @@ const always = ["@effect/platform-node", "@effect/platform-node-shared", "effect
 
 /** Modules of ours that only some configurations, or other commands, need. */
 const optional =
-  /^providers\/src\/(?:anthropic|bedrock|gemini|testing|import\/(?:litellm|portkey|priorities)|simulated\/(?:Answer|Simulated|Vectors)|openai\/(?:OpenAi|Azure)|protocols\/converse)\b|^http\/src\/(?:state|cli\/demo|cli\/admin)\//
+  /^providers\/src\/(?:anthropic|bedrock|gemini|testing|import\/(?:litellm|portkey|priorities)|simulated\/(?:Answer|Simulated|Vectors)|openai\/(?:OpenAi|Azure)|protocols\/converse)\b|^http\/src\/(?:state|rehearsal|cli\/demo|cli\/admin|cli\/rehearsal)\/|^core\/src\/(?:rehearsal\/(?!tape\/)|Rehearsal)/
 
 /** Of `optional`, what the grammar of the configuration and of the command line needs. */
-const small = ["http/src/cli/admin/Commands.ts", "http/src/cli/demo/Demo.ts", "providers/src/bedrock/Guardrail.ts"]
+const small = [
+  "http/src/cli/admin/Commands.ts",
+  "http/src/cli/demo/Demo.ts",
+  "http/src/cli/rehearsal/Commands.ts",
+  "providers/src/bedrock/Guardrail.ts",
+]
 
 const optionalOf = (ours: ReadonlyArray<string>) =>
   ours.filter((path) => optional.test(path) && !small.includes(path)).sort()

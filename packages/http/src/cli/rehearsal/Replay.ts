@@ -2,16 +2,13 @@
  * `understudy replay TAPE…`: makes the calls of a tape again, through a configuration, by the real engine under virtual time.
  */
 import * as Rehearsal from "@understudy/core/Rehearsal"
-import * as Argument from "effect/cli/Argument"
-import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Configuration } from "../../Config.ts"
 import * as Rehearsed from "../../rehearsal/Rehearsed.ts"
-import * as ConfigSource from "../ConfigSource.ts"
-import { forEachItem } from "../Tape.ts"
+import { forEachItem } from "./Tape.ts"
 import * as Progress from "./Progress.ts"
 import * as ReportFile from "./ReportFile.ts"
 import * as ReportText from "./ReportText.ts"
@@ -24,59 +21,41 @@ export class EmptyTape extends Data.TaggedError("EmptyTape")<object> {
   }
 }
 
-const flags = {
-  files: Argument.String("tape").pipe(
-    Argument.withDescription("The tape, or its rotated files in any order, such as calls.tape.1 calls.tape."),
-    Argument.variadic({ min: 1 }),
-  ),
-  config: ConfigSource.flag,
-  against: Simulate.against,
-  seed: Simulate.flags.seed,
-  json: Simulate.flags.json,
-  html: Simulate.flags.html,
+interface Input {
+  readonly files: ReadonlyArray<string>
+  readonly config: Option.Option<string>
+  readonly against: Option.Option<string>
+  readonly seed: number
+  readonly json: boolean
+  readonly html: Option.Option<string>
 }
 
-export const replay = Command.make(
-  "replay",
-  flags,
-  Effect.fnUntraced(function* ({ against, config, files, html, json, seed }) {
-    const configurations = [yield* Simulate.load(Option.getOrUndefined(config))]
-    if (Option.isSome(against)) configurations.push(yield* Simulate.load(against.value))
-    const tape = new Rehearsal.TapeContent()
-    for (const file of files) yield* forEachItem(file, (item) => tape.add(item))
-    const [first, last] = [tape.calls[0], tape.calls.at(-1)]
-    if (first === undefined || last === undefined) return yield* new EmptyTape()
-    yield* ReportFile.check(html)
-    const headline = headlineOf(tape, first.at, last.at)
-    if (!json) yield* Console.log(headline.join("\n"))
-    const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
-      Effect.map(rehearse(configuration, name, tape, last.at - first.at, seed), (report) => ({ name, report })),
-    )
-    yield* Console.log(
-      json
-        ? JSON.stringify({
-            seed,
-            sample: tape.sample,
-            lost: tape.lost,
-            damaged: tape.damaged,
-            reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
-          })
-        : ["", ...ReportText.lines(reports)].join("\n"),
-    )
-    yield* ReportFile.write(html, reports, headline)
-  }),
-).pipe(
-  Command.withDescription(
-    "Make the calls of a tape again, through a configuration. What a deployment does is drawn from what it did near that time on the tape; what the tape does not have is counted and named. Exit codes: 0, or 1 if the configuration is invalid, a tape cannot be read, or the file of `--html` cannot be written.",
-  ),
-  Command.withShortDescription("Make the calls of a tape again, through another configuration"),
-  Command.withExamples([
-    {
-      command: "understudy replay calls.tape --config new.yaml --against understudy.yaml",
-      description: "The calls of a tape through two configurations.",
-    },
-  ]),
-)
+export const replay = Effect.fnUntraced(function* ({ against, config, files, html, json, seed }: Input) {
+  const configurations = [yield* Simulate.load(Option.getOrUndefined(config))]
+  if (Option.isSome(against)) configurations.push(yield* Simulate.load(against.value))
+  const tape = new Rehearsal.TapeContent()
+  for (const file of files) yield* forEachItem(file, (item) => tape.add(item))
+  const [first, last] = [tape.calls[0], tape.calls.at(-1)]
+  if (first === undefined || last === undefined) return yield* new EmptyTape()
+  yield* ReportFile.check(html)
+  const headline = headlineOf(tape, first.at, last.at)
+  if (!json) yield* Console.log(headline.join("\n"))
+  const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
+    Effect.map(rehearse(configuration, name, tape, last.at - first.at, seed), (report) => ({ name, report })),
+  )
+  yield* Console.log(
+    json
+      ? JSON.stringify({
+          seed,
+          sample: tape.sample,
+          lost: tape.lost,
+          damaged: tape.damaged,
+          reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
+        })
+      : ["", ...ReportText.lines(reports)].join("\n"),
+  )
+  yield* ReportFile.write(html, reports, headline)
+})
 
 const rehearse = (
   configuration: Configuration,

@@ -5,9 +5,6 @@
 import type { Scenario } from "@understudy/core/Rehearsal"
 import * as Rehearsal from "@understudy/core/Rehearsal"
 import { withPrices } from "@understudy/providers/Config"
-import * as Argument from "effect/cli/Argument"
-import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -26,94 +23,49 @@ import * as ReportText from "./ReportText.ts"
 /** An option that cannot be used. */
 export class InvalidOption extends Data.TaggedError("InvalidOption")<{ readonly message: string }> {}
 
-export const flags = {
-  rate: Flag.String("rate").pipe(
-    Flag.withDescription("Calls a second, such as 10/s or 600/m (default: that of the scenario, else 10/s)."),
-    Flag.optional,
-  ),
-  length: Flag.String("for").pipe(
-    Flag.withDescription("How long calls come, such as 1h or 24h (default: 1h)."),
-    Flag.withDefault("1h"),
-  ),
-  seed: Flag.Int("seed").pipe(
-    Flag.withDescription("A whole number that decides all that is left to chance (default: 1)."),
-    Flag.withDefault(1),
-  ),
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print the report as JSON, with every minute (default: off)."),
-    Flag.withDefault(false),
-  ),
-  html: Flag.File("html", { mustExist: false }).pipe(
-    Flag.withDescription("Write the report, with plots over time, to one HTML file too (default: none)."),
-    Flag.optional,
-  ),
+interface Input {
+  readonly file: Option.Option<string>
+  readonly against: Option.Option<string>
+  readonly scenario: string
+  readonly list: boolean
+  readonly rate: Option.Option<string>
+  readonly length: string
+  readonly seed: number
+  readonly json: boolean
+  readonly html: Option.Option<string>
 }
 
-export const file = Argument.String("config").pipe(
-  Argument.withDescription("The configuration file (default: understudy.yaml if it exists, else the simulation)."),
-  Argument.optional,
-)
-
-export const against = Flag.File("against", { mustExist: false }).pipe(
-  Flag.withDescription("Another configuration file, for the same calls, beside it (default: none)."),
-  Flag.optional,
-)
-
-export const scenario = Flag.String("scenario").pipe(
-  Flag.withDescription("The name of a scenario, or the YAML file of one (default: vendor-outage)."),
-  Flag.withDefault("vendor-outage"),
-)
-
-const list = Flag.Boolean("scenarios").pipe(
-  Flag.withDescription("List the scenarios that come with Understudy, one name a line (default: off)."),
-  Flag.withDefault(false),
-)
-
-export const simulate = Command.make(
-  "simulate",
-  { file, against, scenario, list, ...flags },
-  Effect.fnUntraced(function* ({ against, file, html, json, length, list, rate, scenario, seed }) {
-    if (list) return yield* Console.log(Rehearsal.scenarios.map(({ name }) => name).join("\n"))
-    const options = yield* optionsOf({ length, rate, scenario, seed })
-    const configurations = [yield* load(Option.getOrUndefined(file))]
-    if (Option.isSome(against)) configurations.push(yield* load(against.value))
-    yield* ReportFile.check(html)
-    const lines = headline(options)
-    if (!json) yield* Console.log(lines.join("\n"))
-    const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
-      Effect.map(rehearse(configuration, name, options), (report) => ({ name, report })),
-    )
-    yield* Console.log(
-      json
-        ? JSON.stringify({
-            ...optionsJson(options),
-            reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
-          })
-        : ["", ...ReportText.lines(reports)].join("\n"),
-    )
-    yield* ReportFile.write(html, reports, lines)
-  }),
-).pipe(
-  Command.withDescription(
-    "Rehearse a configuration in a scenario: the real engine, with providers that behave as the scenario says, under a virtual clock. Prints availability, latency, attempts, cost, who was rescued by whom, and the worst minutes. The same seed gives the same report. Exit codes: 0, or 1 if the configuration or the scenario is invalid, or the file of `--html` cannot be written.",
-  ),
-  Command.withShortDescription("Rehearse a configuration in a scenario"),
-  Command.withExamples([
-    {
-      command: "understudy simulate understudy.yaml --scenario vendor-outage --rate 10/s --for 24h",
-      description: "A day in which the first vendor is out for an hour.",
-    },
-    {
-      command: "understudy simulate new.yaml --against understudy.yaml --scenario monday.yaml",
-      description: "Two configurations in a scenario of your own.",
-    },
-    {
-      command: "understudy simulate new.yaml --against understudy.yaml --html report.html",
-      description: "The report as a page, with plots over time.",
-    },
-    { command: "understudy simulate --scenarios", description: "The scenarios that come with Understudy." },
-  ]),
-)
+export const simulate = Effect.fnUntraced(function* ({
+  against,
+  file,
+  html,
+  json,
+  length,
+  list,
+  rate,
+  scenario,
+  seed,
+}: Input) {
+  if (list) return yield* Console.log(Rehearsal.scenarios.map(({ name }) => name).join("\n"))
+  const options = yield* optionsOf({ length, rate, scenario, seed })
+  const configurations = [yield* load(Option.getOrUndefined(file))]
+  if (Option.isSome(against)) configurations.push(yield* load(against.value))
+  yield* ReportFile.check(html)
+  const lines = headline(options)
+  if (!json) yield* Console.log(lines.join("\n"))
+  const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
+    Effect.map(rehearse(configuration, name, options), (report) => ({ name, report })),
+  )
+  yield* Console.log(
+    json
+      ? JSON.stringify({
+          ...optionsJson(options),
+          reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
+        })
+      : ["", ...ReportText.lines(reports)].join("\n"),
+  )
+  yield* ReportFile.write(html, reports, lines)
+})
 
 /** A configuration with its prices, and the name of its column. */
 export const load = Effect.fnUntraced(function* (given: string | undefined) {

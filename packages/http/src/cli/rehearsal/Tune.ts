@@ -4,8 +4,6 @@
  */
 import type { Report } from "@understudy/core/Rehearsal"
 import { withPrices } from "@understudy/providers/Config"
-import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -21,88 +19,60 @@ import * as Table from "../Table.ts"
 import * as ReportText from "./ReportText.ts"
 import * as Simulate from "./Simulate.ts"
 
-const vary = Flag.String("vary").pipe(
-  Flag.withDescription(
-    "Settings and their values, such as retry.times=0..3,circuit.failures=1,3,5. Relative paths are in defaults, hedge.* is that of every hedge, others begin with routes.NAME or deployments.NAME. May be repeated.",
-  ),
-  Flag.atLeast(1),
-)
+interface Input {
+  readonly file: Option.Option<string>
+  readonly scenario: string
+  readonly vary: ReadonlyArray<string>
+  readonly max: number
+  readonly all: boolean
+  readonly rate: Option.Option<string>
+  readonly length: string
+  readonly seed: number
+  readonly json: boolean
+}
 
-const max = Flag.Int("max").pipe(
-  Flag.withDescription("The most variants to rehearse (default: 200)."),
-  Flag.withDefault(200),
-)
-
-const all = Flag.Boolean("all").pipe(
-  Flag.withDescription("Print every variant, those too that another one beats (default: off)."),
-  Flag.withDefault(false),
-)
-
-export const tune = Command.make(
-  "tune",
-  {
-    file: Simulate.file,
-    scenario: Simulate.scenario,
-    vary,
-    max,
-    all,
-    rate: Simulate.flags.rate,
-    length: Simulate.flags.length,
-    seed: Simulate.flags.seed,
-    json: Flag.Boolean("json").pipe(
-      Flag.withDescription("Print the table as JSON (default: off)."),
-      Flag.withDefault(false),
+export const tune = Effect.fnUntraced(function* ({
+  all,
+  file: given,
+  json,
+  length,
+  max,
+  rate,
+  scenario,
+  seed,
+  vary,
+}: Input) {
+  const options = yield* Simulate.optionsOf({ length, rate, scenario, seed })
+  const file = yield* ConfigSource.file(Option.getOrUndefined(given))
+  const name = Simulate.nameOf(file)
+  const parsed = yield* Config.parseDocument(file === undefined ? Simulation.yaml : yield* Config.read(file), name)
+  const variants = yield* invalidVary(
+    Result.flatMap(Vary.parse(vary), (settings) => Vary.variants(parsed.document, settings, max)),
+  )
+  // All are decoded before the first is rehearsed, so that an impossible value is an error at once.
+  const candidates = yield* Effect.forEach([{ changes: [], document: parsed.document }, ...variants], (variant) =>
+    Config.decodeDocument({ ...parsed, document: variant.document }, name).pipe(
+      Effect.flatMap(withPrices),
+      Effect.map((configuration) => ({ variant, configuration })),
     ),
-  },
-  Effect.fnUntraced(function* ({ all, file: given, json, length, max, rate, scenario, seed, vary }) {
-    const options = yield* Simulate.optionsOf({ length, rate, scenario, seed })
-    const file = yield* ConfigSource.file(Option.getOrUndefined(given))
-    const name = Simulate.nameOf(file)
-    const parsed = yield* Config.parseDocument(file === undefined ? Simulation.yaml : yield* Config.read(file), name)
-    const variants = yield* invalidVary(
-      Result.flatMap(Vary.parse(vary), (settings) => Vary.variants(parsed.document, settings, max)),
-    )
-    // All are decoded before the first is rehearsed, so that an impossible value is an error at once.
-    const candidates = yield* Effect.forEach([{ changes: [], document: parsed.document }, ...variants], (variant) =>
-      Config.decodeDocument({ ...parsed, document: variant.document }, name).pipe(
-        Effect.flatMap(withPrices),
-        Effect.map((configuration) => ({ variant, configuration })),
-      ),
-    ).pipe(Effect.provide(DotEnv.layer(file)))
-    if (!json) yield* Console.log(Simulate.headline(options).join("\n"))
-    const points = yield* Effect.forEach(candidates, ({ configuration, variant }, index) =>
-      Effect.map(Simulate.rehearse(configuration, `${index + 1} of ${candidates.length}`, options), (report) =>
-        pointOf(variant, report),
-      ),
-    )
-    yield* Console.log(
-      json
-        ? JSON.stringify({
-            ...Simulate.optionsJson(options),
-            configuration: name,
-            variants: variants.length,
-            points: rows(points, all).map(toJson),
-          })
-        : ["", ...lines(points, name, all)].join("\n"),
-    )
-  }),
-).pipe(
-  Command.withDescription(
-    "Rehearse variants of a configuration in a scenario, each with the same calls and the same chance, and print the Pareto front: the variants that no other one beats in availability, p95 latency and cost together, with the YAML that each changes. Exit codes: 0, or 1 if the configuration, the scenario or a variant is invalid.",
-  ),
-  Command.withShortDescription("Find the settings with the best availability, p95 latency and cost in a scenario"),
-  Command.withExamples([
-    {
-      command:
-        "understudy tune understudy.yaml --scenario vendor-outage --vary retry.times=0..3,circuit.failures=1,3,5",
-      description: "Twelve variants in an outage of the first vendor.",
-    },
-    {
-      command: "understudy tune --vary hedge.after=1s,2s --vary routes.assistant.timeout.firstToken=3s,10s --all",
-      description: "Every hedge, and a timeout of one route.",
-    },
-  ]),
-)
+  ).pipe(Effect.provide(DotEnv.layer(file)))
+  if (!json) yield* Console.log(Simulate.headline(options).join("\n"))
+  const points = yield* Effect.forEach(candidates, ({ configuration, variant }, index) =>
+    Effect.map(Simulate.rehearse(configuration, `${index + 1} of ${candidates.length}`, options), (report) =>
+      pointOf(variant, report),
+    ),
+  )
+  yield* Console.log(
+    json
+      ? JSON.stringify({
+          ...Simulate.optionsJson(options),
+          configuration: name,
+          variants: variants.length,
+          points: rows(points, all).map(toJson),
+        })
+      : ["", ...lines(points, name, all)].join("\n"),
+  )
+})
 
 const invalidVary = <A>(result: Result.Result<A, string>): Effect.Effect<A, Simulate.InvalidOption> =>
   Effect.fromResult(Result.mapError(result, (message) => new Simulate.InvalidOption({ message: `--vary ${message}` })))

@@ -2,49 +2,30 @@
  * `understudy tape FILE…`: what is on a tape. It reads the files and nothing else.
  */
 import * as Tape from "@understudy/core/Tape"
-import * as Argument from "effect/cli/Argument"
-import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
-import type { Group, Quantiles } from "../record/TapeSummary.ts"
-import { TapeSummary } from "../record/TapeSummary.ts"
-import * as Format from "./Format.ts"
-import * as Table from "./Table.ts"
+import type { Group, Quantiles } from "../../record/TapeSummary.ts"
+import { TapeSummary } from "../../record/TapeSummary.ts"
+import * as Format from "../Format.ts"
+import * as Table from "../Table.ts"
 
 /** A file cannot be read, or is no tape. */
 export class UnreadableTape extends Data.TaggedError("UnreadableTape")<{ readonly message: string }> {}
 
-const flags = {
-  files: Argument.String("file").pipe(
-    Argument.withDescription("The tape, or its rotated files in any order, such as calls.tape.1 calls.tape."),
-    Argument.variadic({ min: 1 }),
-  ),
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Print JSON (default: off)."), Flag.withDefault(false)),
+interface Input {
+  readonly files: ReadonlyArray<string>
+  readonly json: boolean
 }
 
-export const tape = Command.make(
-  "tape",
-  flags,
-  Effect.fnUntraced(function* ({ files, json }) {
-    const summary = new TapeSummary()
-    for (const file of files) yield* add(summary, file)
-    yield* Console.log(json ? JSON.stringify(asJson(summary), undefined, 2) : text(summary).join("\n"))
-  }),
-).pipe(
-  Command.withDescription(
-    "Print what is on a tape of calls: its span, the rate of calls, gaps, and by route and deployment failures, durations, tokens and cost. Exit codes: 0, or 1 if a file cannot be read.",
-  ),
-  Command.withShortDescription("Print what is on a tape of recorded calls"),
-  Command.withExamples([
-    { command: "understudy tape tapes/calls.tape", description: "One file." },
-    { command: "understudy tape tapes/calls.tape* --json", description: "The tape with its rotated files, as JSON." },
-  ]),
-)
+export const tape = Effect.fnUntraced(function* ({ files, json }: Input) {
+  const summary = new TapeSummary()
+  for (const file of files) yield* add(summary, file)
+  yield* Console.log(json ? JSON.stringify(asJson(summary), undefined, 2) : text(summary).join("\n"))
+})
 
 const add = (summary: TapeSummary, file: string) => forEachItem(file, (item) => summary.add(item, file))
 
