@@ -28,8 +28,8 @@ import type { Protect } from "./StreamPolicy.ts"
  *
  * - `schema`: JSON that matches this JSON Schema; `request`: the schema of its request, if that has one.
  * - `length`: the length of its text in characters.
- * - `refusal`: `false` for no refusal: no refusal part, and not ended by the vendor's refusal or content filter. With
- *   `startsWith`, nor a text that begins with one of these texts, in any case.
+ * - `refusal`: `false` rejects a response with a refusal part, or that the vendor's refusal or content filter ended. `startsWith`
+ *   also rejects a text that begins with one of these texts, in upper or lower case.
  * - `predicate`: a test of the application's own.
  */
 export interface AcceptPolicy {

@@ -78,7 +78,7 @@ export const simulate = Command.make(
   run(() => import("./Simulate.ts").then(({ simulate }) => simulate)),
 ).pipe(
   Command.withDescription(
-    "Rehearse a configuration in a scenario: the real engine, with providers that behave as the scenario says, under a virtual clock. Prints availability, latency, attempts, cost, who was rescued by whom, and the worst minutes. The same seed gives the same report. Exit codes: 0, or 1 if the configuration or the scenario is invalid, or the file of `--html` cannot be written.",
+    "Rehearse a configuration in a scenario: the real engine, with providers that behave as the scenario says, under a virtual clock. Prints availability, latency, attempts, cost, failovers, and the worst minutes. The same seed gives the same report. Exit codes: 0, or 1 if the configuration or the scenario is invalid, or the file of `--html` cannot be written.",
   ),
   Command.withShortDescription("Rehearse a configuration in a scenario"),
   Command.withExamples([
