@@ -212,7 +212,7 @@ const minuteOf = (
   open,
 })
 
-/** Whether a deployment was passed over that would otherwise have been asked: it suits the request. */
+/** Whether a deployment was skipped that suits the request: otherwise it would have been tried. */
 const isRejection = (reason: SkipReason): boolean => meaning(reason).kind !== undefined
 
 const share = (part: number, whole: number, otherwise: number): number => (whole === 0 ? otherwise : part / whole)
