@@ -147,6 +147,12 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^whisper: Line, please!$/m)
   })
 
+  it("decisions", async () => {
+    const printed = await example("decisions")
+    assert.match(printed, /^team: billing, 0\.8\nanger: annoyed, 1\.1 of 2\nurgent: 0\.9$/m)
+    assert.match(printed, /"deployment":"backup","attempts":2/)
+  })
+
   it("ai-sdk", async () => {
     const printed = await example("ai-sdk")
     assert.match(printed, /^text: Rome, in 753 BC\. \(understudy: lead failed with Network, then understudy\)$/m)

@@ -14,12 +14,10 @@
  * Encrypted reasoning is in the metadata of parts, and is sent back in the next turn. The `finish` part's metadata has the
  * deployment that answered.
  */
-import type * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "../model/Call.ts"
 import * as Chat from "../model/Chat.ts"
@@ -63,16 +61,17 @@ export const make = (
       LanguageModel.make({
         codecTransformer: Requests.codecTransformer,
         generateText: (options) =>
-          Effect.flatMap(fromResult("generateText", Requests.toChat(route, defaults, options)), (request) =>
+          Effect.flatMap(Failures.fromResult("generateText", Requests.toChat(route, defaults, options)), (request) =>
             Effect.matchEffect(router.chat(request, call), {
               onFailure: (error) => Effect.fail(Failures.toAi("generateText", error)),
-              onSuccess: ({ receipt, response }) => fromResult("generateText", Answers.toParts(response, receipt)),
+              onSuccess: ({ receipt, response }) =>
+                Failures.fromResult("generateText", Answers.toParts(response, receipt)),
             }),
           ),
         streamText: (options) =>
           Stream.unwrap(
             Effect.map(
-              Effect.flatMap(fromResult("streamText", Requests.toChat(route, defaults, options)), (request) =>
+              Effect.flatMap(Failures.fromResult("streamText", Requests.toChat(route, defaults, options)), (request) =>
                 Effect.mapError(router.chatStream(request, call), (error) => Failures.toAi("streamText", error)),
               ),
               ({ frames, receipt }) => {
@@ -81,7 +80,7 @@ export const make = (
                   Stream.mapError((error) => Failures.toAi("streamText", error)),
                   Stream.map(encoder.push),
                   Stream.concat(
-                    Stream.fromEffect(Effect.suspend(() => fromResult("streamText", encoder.end(receipt)))),
+                    Stream.fromEffect(Effect.suspend(() => Failures.fromResult("streamText", encoder.end(receipt)))),
                   ),
                   Stream.flattenIterable,
                 )
@@ -90,12 +89,6 @@ export const make = (
           ),
       }),
   )
-
-const fromResult = <A>(
-  method: Failures.Method,
-  result: Result.Result<A, AiError.AiErrorReason>,
-): Effect.Effect<A, AiError.AiError> =>
-  Effect.fromResult(Result.mapError(result, (reason) => Failures.make(method, reason)))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // A LanguageModel as a provider

@@ -87,23 +87,16 @@ export const source = ({ source }: Chat.Citation): ReadonlyArray<Response.UrlSou
       ]
     : []
 
-/** The `finish` part. `metadata.understudy` has the call's id, the deployment, the attempts and the dropped parameters. */
+/** The `finish` part, with the metadata of the call. */
 export const finish = (
   reason: Chat.FinishReason,
   usage: Chat.Usage | undefined,
-  { attempts, deployment, id, droppedParams }: Receipt,
+  receipt: Receipt,
 ): Response.FinishPartEncoded => ({
   type: "finish",
   reason: reason === "refusal" ? "content-filter" : reason,
   usage: toUsage(usage),
-  metadata: {
-    understudy: {
-      call: id,
-      deployment: deployment ?? null,
-      attempts: attempts.length,
-      ...(droppedParams === undefined ? undefined : { droppedParams: [...droppedParams] }),
-    },
-  },
+  metadata: Metadata.ofCall(receipt),
 })
 
 const toUsage = (usage: Chat.Usage | undefined): Response.FinishPartEncoded["usage"] => {

@@ -4,16 +4,24 @@
  */
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { ProviderError } from "../../model/ProviderError.ts"
 import type { Reason } from "../../model/ProviderError.ts"
 import type { RouterError } from "../../execution/RouterError.ts"
 
 /** The methods of the models of `effect/ai`, by the names in their errors. */
-export type Method = "generateText" | "streamText" | "embedMany"
+export type Method = "generateText" | "streamText" | "embedMany" | "decide" | "tokenize"
 
 /** An error of this bridge in a method. */
 export const make = (method: Method, reason: AiError.AiErrorReason): AiError.AiError =>
   AiError.make({ module: "Understudy", method, reason })
+
+/** The result of a conversion, as an effect. */
+export const fromResult = <A>(
+  method: Method,
+  result: Result.Result<A, AiError.AiErrorReason>,
+): Effect.Effect<A, AiError.AiError> => Effect.fromResult(Result.mapError(result, (reason) => make(method, reason)))
 
 export const toAi = (method: Method, error: RouterError): AiError.AiError => make(method, reasonOf(error))
 

@@ -35,10 +35,7 @@ export const toChat = (
   { prompt, responseFormat, toolChoice, tools }: LanguageModel.ProviderOptions,
 ): Result.Result<Chat.Request, AiError.AiErrorReason> =>
   Result.gen(function* () {
-    const messages = yield* Result.mapError(
-      Prompts.toMessages(prompt),
-      (part) => new AiError.InvalidUserInputError({ description: `not supported in a prompt: ${part}` }),
-    )
+    const messages = yield* messagesOf(prompt)
     const declared = yield* Result.mapError(
       Tools.toChat(tools),
       (toolName) =>
@@ -56,6 +53,13 @@ export const toChat = (
       ...(format === undefined ? undefined : { format }),
     }
   })
+
+/** The messages of a prompt; fails if a route does not support a part of it. */
+export const messagesOf = (prompt: Prompt.Prompt): Result.Result<ReadonlyArray<Chat.Message>, AiError.AiErrorReason> =>
+  Result.mapError(
+    Prompts.toMessages(prompt),
+    (part) => new AiError.InvalidUserInputError({ description: `not supported in a prompt: ${part}` }),
+  )
 
 const formatOf = (
   format: LanguageModel.ProviderOptions["responseFormat"],
