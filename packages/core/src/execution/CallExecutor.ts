@@ -234,10 +234,16 @@ const waiting = <A>(
   const last = failures.at(-1)
   if (last?._tag === "Failed" && chain.rules.nextFor(last, ErrorBranch.noBranch) === "end")
     return Effect.fail(exhausted)
-  const ended = failures.filter((failure) => !isUnreached(failure) && !waitable.some((step) => isOf(failure, step)))
+  const isWaitable = (failure: Plan.FailedStep) => waitable.some((step) => isOf(failure, step))
+  const ended = failures.filter((failure, index) => !isWaitable(failure) && !isReachable(failures, index, isWaitable))
   const isDone = (step: Plan.Step) => ended.some((failure) => isOf(failure, step))
+  const taken = waitable.flatMap(({ branch }) => (branch === undefined ? [] : [branch]))
   return Effect.mapError(
-    Fallback.next(chain, { ...Fallback.begin(remaining(first, isDone)), failures: ended }),
+    Fallback.next(chain, {
+      step: remaining(first, isDone),
+      failures: ended,
+      branches: { ...ErrorBranch.noBranch, taken },
+    }),
     ({ failures }): Fallback.Exhausted => ({ _tag: "Exhausted", failures }),
   )
 }
@@ -247,9 +253,24 @@ const isOf = (failure: Plan.FailedStep, step: Plan.Step): boolean =>
   failure.step === step ||
   (failure.step.leaf.candidate.pool?.() === step.leaf.candidate && failure.step.next === step.next)
 
-/** Whether a step was skipped because of error branches alone. */
-const isUnreached = (failure: Plan.FailedStep): boolean =>
-  failure._tag === "Skipped" && (failure.reason._tag === "BranchNotTaken" || failure.reason._tag === "BranchTaken")
+/**
+ * Whether a step was skipped because of error branches, and waiting may lead to it: it is in a branch that was not taken, or
+ * before a branch that was taken because of a limit.
+ */
+const isReachable = (
+  failures: ReadonlyArray<Plan.FailedStep>,
+  index: number,
+  isWaitable: (failure: Plan.FailedStep) => boolean,
+): boolean => {
+  const failure = failures[index]
+  if (failure?._tag !== "Skipped") return false
+  if (failure.reason._tag === "BranchNotTaken") return true
+  if (failure.reason._tag !== "BranchTaken") return false
+  const cause = failures
+    .slice(0, index)
+    .findLast((each) => each._tag === "Failed" || each.reason._tag !== "BranchTaken")
+  return cause !== undefined && isWaitable(cause)
+}
 
 /** The steps of a plan from this one on, without those that are done. Those of a hedge are tried one after the other. */
 const remaining = (from: Plan.Step | undefined, isDone: (step: Plan.Step) => boolean): Plan.Step | undefined => {

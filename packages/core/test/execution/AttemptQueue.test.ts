@@ -221,6 +221,38 @@ describe("a deployment with a queue", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("is waited for in an error branch, and what the branch passes by is not tried", () => {
+    const limits = { concurrency: 1, queue }
+    const primary = Testing.script([Testing.fail({ _tag: "ContextWindowExceeded" })])
+    const beside = Testing.script([Testing.reply("beside")])
+    const large = () => Testing.script([Testing.reply("large", { after: "1 second" })])
+    const layer = Router.layer({
+      deployments: {
+        primary: deployment(primary),
+        beside: deployment(beside),
+        first: deployment(large(), limits),
+        second: deployment(large(), limits),
+      },
+      routes: {
+        assistant: Route.fallback("primary", "beside").pipe(
+          Route.onError(["ContextWindowExceeded"], Route.fallback("first", "second")),
+        ),
+      },
+    })
+    return Effect.gen(function* () {
+      const calls = yield* startAll(4)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* results(calls), [
+        ["first", undefined],
+        ["second", undefined],
+        ["first", 1000],
+        ["first", 2000],
+      ])
+      assert.strictEqual(primary.requests.length, 4)
+      assert.strictEqual(beside.requests.length, 0)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("is no part of a race: a hedge at its limit is skipped, and does not delay the first", () => {
     const slow = Testing.script([Testing.reply("backup", { after: "3 seconds" })])
     const { layer, script } = world({
