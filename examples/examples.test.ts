@@ -245,6 +245,12 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^key 1: cooling down\nkey 2: not tried: rejected\nkey 3: available$/m)
   })
 
+  it("deployment-parameters", async () => {
+    const printed = await example("deployment-parameters")
+    assert.match(printed, /^\{"temperature":1\}: lead gets \{"temperature":1\}$/m)
+    assert.match(printed, /^\{"maxTokens":4000\}: backup gets \{"maxTokens":100,"temperature":0\}$/m)
+  })
+
   it("lambda-handler", async () => {
     const printed = await example("lambda-handler")
     assert.match(printed, /statusCode: 200/)

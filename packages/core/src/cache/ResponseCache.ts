@@ -162,7 +162,7 @@ const streamed: CacheCodec<StartedStream> = {
 const version = 2
 
 /**
- * Everything that a response depends on: the caller, the route with its deployments and the cases that hold for the call,
+ * Everything that a response depends on: the caller, the route with its deployments, their parameters and the cases that hold for the call,
  * and the request without the name it gives the route.
  */
 const cacheKey = (route: BoundRoute.BoundRoute, call: Call): string => {
@@ -171,9 +171,10 @@ const cacheKey = (route: BoundRoute.BoundRoute, call: Call): string => {
     version,
     call.options.caller ?? null,
     route.name,
-    BoundRoute.deployments(route.route).map(([name, model]) => [
+    BoundRoute.candidates(route.route).map(({ deployment: { force, model, params }, name }) => [
       name,
       Wildcard.substitute(model, route.name, call.request.model),
+      ...(params === undefined && force === undefined ? [] : [params ?? null, force ?? null]),
     ]),
     Plan.casePath(route.route, call),
     call.streaming,

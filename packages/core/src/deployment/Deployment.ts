@@ -12,10 +12,12 @@ import type { RetryPolicy } from "../policy/Retry.ts"
 import type { TimeoutPolicy } from "../policy/Timeout.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
 import type { Limits } from "../policy/Limits.ts"
+import type { Params } from "../policy/Params.ts"
 import type { Price } from "../model/Cost.ts"
 
 export type { Capabilities } from "../model/Capabilities.ts"
 export type { Price } from "../model/Cost.ts"
+export type { Params } from "../policy/Params.ts"
 
 /** The settings of a deployment, all but `model` optional. */
 export interface Options {
@@ -30,6 +32,10 @@ export interface Options {
   readonly price?: Price | undefined
   /** The price of the model that a call is for, of a deployment with a wildcard. Applies without a `price`. */
   readonly priceOf?: ((model: string) => Price | undefined) | undefined
+  /** Parameters of its requests that the caller has not set. */
+  readonly params?: Params | undefined
+  /** Parameters of its requests in place of the caller's. */
+  readonly force?: Params | undefined
   readonly retry?: Partial<RetryPolicy> | undefined
   readonly timeout?: Partial<TimeoutPolicy> | undefined
   readonly circuit?: Partial<CircuitPolicy> | undefined

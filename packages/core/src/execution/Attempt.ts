@@ -25,6 +25,7 @@ import type { Rejected } from "../model/SkipReason.ts"
 import type { AttemptSpending } from "../model/Spending.ts"
 import * as Usage from "../model/Usage.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
+import * as Params from "../policy/Params.ts"
 import * as Retry from "../policy/Retry.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Restore } from "../queue/AdmissionQueue.ts"
@@ -106,7 +107,7 @@ export const complete = <Request extends AnyRequest, A extends Response>(
     Effect.flatMapEager(start(context, leaf, options, restore), (running) => {
       const { name } = leaf.candidate
       const { provider } = running
-      const { attempt } = Candidate.limits(leaf.candidate, leaf.policies, context.call)
+      const { attempt } = Candidate.limits(leaf.candidate, leaf.policies, running.context.call)
       const limit = Timeout.earliest("attempt", attempt, context.deadline, running.startedAt)
       const checks = Acceptance.of(context.call.request, leaf.accept)
       let rejected: Chat.Usage | undefined
@@ -153,10 +154,14 @@ export const start = <Request extends AnyRequest>(
   leaf: Leaf,
   options: Options,
   restore: Restore,
-): Effect.Effect<RunningAttempt<Request>, Rejected> =>
-  leaf.candidate.queue.policy === undefined
-    ? begin(context, leaf, options)
-    : AttemptQueue.admitted(context, leaf, options.wait === true, restore, (leaf) => begin(context, leaf, options))
+): Effect.Effect<RunningAttempt<Request>, Rejected> => {
+  const { deployment, name, queue } = leaf.candidate
+  const call = Params.callFor(name, deployment, context.call)
+  const own = call === context.call ? context : { ...context, call }
+  return queue.policy === undefined
+    ? begin(own, leaf, options)
+    : AttemptQueue.admitted(own, leaf, options.wait === true, restore, (leaf) => begin(own, leaf, options))
+}
 
 const begin = <Request extends AnyRequest>(
   context: Context<Request>,

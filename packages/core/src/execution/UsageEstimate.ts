@@ -4,7 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
-import type { AnyRequest, Call } from "../model/Call.ts"
+import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
@@ -41,13 +41,10 @@ export const of = ({ call, deployment, exit, millis, output, usage }: Ended): Ch
     output === undefined
       ? Math.round((millis / 1000) * tokensPerSecond)
       : Math.max(Exit.isSuccess(exit) ? 0 : output.parts, Math.ceil(output.characters / charactersPerToken))
-  const outputTokens = Math.min(written, mostOutput(call.request, deployment))
+  const outputTokens = Math.min(written, MaxCost.outputTokens(call.request, deployment))
   if (usage === undefined) return { inputTokens: call.inputTokens, outputTokens }
   return outputTokens <= usage.outputTokens ? usage : { ...usage, outputTokens }
 }
-
-const mostOutput = (request: AnyRequest, { capabilities }: Priced): number =>
-  MaxCost.outputTokens(request, capabilities?.maxOutput)
 
 /** Whether a vendor may charge for an attempt that ended so. */
 const isCharged = (exit: Exit.Exit<unknown, ProviderError>, output: Output | undefined): boolean => {

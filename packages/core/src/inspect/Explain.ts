@@ -165,6 +165,10 @@ export interface Policies {
   /** The longest cooldown before a call probes. */
   readonly cooldown: { readonly max: number }
   readonly limits: Omit<Limits, "queue">
+  /** Its parameters where the caller has not set them, as texts: `temperature 0.2`. */
+  readonly params?: ReadonlyArray<string> | undefined
+  /** Its parameters in place of the caller's, as texts. */
+  readonly force?: ReadonlyArray<string> | undefined
   /** Its faults, as those of the route. */
   readonly faults?: ReadonlyArray<string> | undefined
 }
@@ -284,7 +288,20 @@ const verdict = (checks: Partial<Checks>, queue?: ExplainedQueue): string => {
 const policies = (
   {
     queue,
-    policies: { accept, circuit, cooldown, faults, limits, fallbackOn, protect, retry, timeout, unsupportedParams },
+    policies: {
+      accept,
+      circuit,
+      cooldown,
+      faults,
+      force,
+      limits,
+      fallbackOn,
+      params,
+      protect,
+      retry,
+      timeout,
+      unsupportedParams,
+    },
   }: ExplainedDeployment,
   streaming: boolean,
 ) => {
@@ -304,6 +321,8 @@ const policies = (
     ...(unsupportedParams === "skip" ? ["skipped if it does not support every parameter"] : []),
     ...(streaming && protect !== "preamble" ? [`stream protection: ${protect}`] : []),
     ...(limited.length === 0 ? [] : [`limits: ${limited.join(", ")}`]),
+    ...(params === undefined ? [] : [`parameters unless the caller sets them: ${params.join(", ")}`]),
+    ...(force === undefined ? [] : [`parameters in any case: ${force.join(", ")}`]),
     ...faultLine(faults),
     ...(queue === undefined
       ? []

@@ -10,6 +10,7 @@ import type { Call } from "../model/Call.ts"
 import type { Engine } from "../execution/CallExecutor.ts"
 import * as Faults from "../policy/Fault.ts"
 import type { Limits } from "../policy/Limits.ts"
+import * as Params from "../policy/Params.ts"
 import * as QueuePolicy from "../policy/QueuePolicy.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type * as BoundRoute from "../route/BoundRoute.ts"
@@ -76,13 +77,16 @@ interface Context {
 /** `selection`: how the sequence around the plan is tried. */
 const explainPlan = (context: Context, plan: Plan.Plan, selection: Selection): Effect.Effect<Node> => {
   switch (plan._tag) {
-    case "Step":
+    case "Step": {
+      const { candidate } = plan.leaf
+      const call = Params.callFor(candidate.name, candidate.deployment, context.call)
       return Effect.map(
-        Effect.forEach(inTurn(plan.leaf.candidate), (each) =>
-          Effect.map(Admission.peek(context.stores, each, context.call), (state) => accountOf(each, state)),
+        Effect.forEach(inTurn(candidate), (each) =>
+          Effect.map(Admission.peek(context.stores, each, call), (state) => accountOf(each, state)),
         ),
         (accounts) => explainStep(context, plan, selection, accounts),
       )
+    }
     case "Sequence":
       return Effect.map(
         Effect.forEach(plan.plans, (each) => explainPlan(context, each, plan.strategy)),
@@ -175,7 +179,8 @@ const checksOf = (
 
 const policiesOf = ({ leaf }: Plan.Step, call: Call, total: number): Policies => {
   const { accept, candidate, fallbackOn, policies } = leaf
-  const { attempt, firstToken } = Candidates.limits(candidate, policies, call)
+  const { deployment, name } = candidate
+  const { attempt, firstToken } = Candidates.limits(candidate, policies, Params.callFor(name, deployment, call))
   return {
     retry: policies.retry,
     fallbackOn,
@@ -189,10 +194,10 @@ const policiesOf = ({ leaf }: Plan.Step, call: Call, total: number): Policies =>
     protect: policies.stream.protect,
     circuit: circuitOf(candidate),
     cooldown: { max: candidate.cooldown },
-    limits: ratesOf(candidate.deployment.limits),
-    ...(candidate.deployment.faults === undefined
-      ? undefined
-      : { faults: candidate.deployment.faults.map(Faults.describe) }),
+    limits: ratesOf(deployment.limits),
+    ...(deployment.params === undefined ? undefined : { params: Params.describe(deployment.params) }),
+    ...(deployment.force === undefined ? undefined : { force: Params.describe(deployment.force) }),
+    ...(deployment.faults === undefined ? undefined : { faults: deployment.faults.map(Faults.describe) }),
   }
 }
 

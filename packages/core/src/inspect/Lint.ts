@@ -41,8 +41,8 @@ export interface Report {
 }
 
 /**
- * The worst case assumes that every attempt is billed with `input` tokens, and `maxOutput` or else `output` tokens, at the
- * highest rates that the price has for them at any time.
+ * The worst case assumes that every attempt is billed with `input` tokens, and `maxOutput` or else `output` tokens (or what
+ * the deployment's `force.maxTokens` or `params.maxTokens` make of them), at the highest rates that the price has for them at any time.
  */
 export const pricingAssumption = { input: 1000, output: 4096 }
 
@@ -87,6 +87,7 @@ export const lint = (
             .map((message) => ({ path: `routes.${name}`, message }))
         }),
         ...queuesOfNothing(deployments),
+        ...uselessParams(deployments),
       ],
       worstCases: [...compiled.values()].filter(({ name }) => Object.hasOwn(routes, name)).map(worst),
     }
@@ -265,6 +266,38 @@ const queuesOfNothing = (deployments: Readonly<Record<string, Options>>): Readon
         ]
   })
 
+/** Parameters that no call gets as they are written. */
+const uselessParams = (deployments: Readonly<Record<string, Options>>): ReadonlyArray<Problem> =>
+  Object.entries(deployments).flatMap(([name, { capabilities = {}, force = {}, params = {} }]) => {
+    const path = `deployments.${name}`
+    const both = Object.keys(params).filter((key) => key !== "extraBody" && Reflect.get(force, key) !== undefined)
+    const forms = [["params", params] as const, ["force", force] as const]
+    return [
+      ...both.map((key) => ({
+        path,
+        message: `has \`params.${key}\`, which \`force.${key}\` replaces in every call: remove one of them`,
+      })),
+      ...forms.flatMap(([form, { maxTokens, reasoning }]) => [
+        ...(maxTokens === undefined || maxTokens <= (capabilities.maxOutput ?? Infinity)
+          ? []
+          : [
+              {
+                path,
+                message: `has \`${form}.maxTokens\` ${maxTokens}, which is reduced to its \`capabilities.maxOutput\`, ${capabilities.maxOutput}`,
+              },
+            ]),
+        ...(reasoning === undefined || reasoning.effort === "none" || capabilities.reasoning !== false
+          ? []
+          : [
+              {
+                path,
+                message: `has \`${form}.reasoning\`, and its capabilities exclude reasoning: remove one of them`,
+              },
+            ]),
+      ]),
+    ]
+  })
+
 const hasLimits = ({ limits: { concurrency, rpd, rpm, tpm } = {} }: Options): boolean =>
   (concurrency ?? rpd ?? rpm ?? tpm) !== undefined
 
@@ -390,15 +423,21 @@ const sum = (path: Path): Omit<WorstCase, "route"> => {
     const { attempt } = (leaf.atEnd ?? leaf).policies
     const inQueue = candidate.accounts * (policies.retry.times + 1) * longestWait(leaf)
     millis += passes * (tries * attempt + waits(policies.retry) + inQueue)
-    const { capabilities, price } = candidate.deployment
+    const { price } = candidate.deployment
     if (price === undefined) unpriced.push(candidate.name)
     else {
-      const { input, output } = pricingAssumption
-      dollars = (dollars ?? 0) + own * Cost.most(price, input, capabilities?.maxOutput ?? output)
+      dollars = (dollars ?? 0) + own * Cost.most(price, pricingAssumption.input, mostOutput(candidate.deployment))
     }
   }
   return { attempts, millis, dollars, unpriced }
 }
+
+/** The most output tokens that a call gets, by the assumption or by the deployment's parameters. */
+const mostOutput = ({ capabilities, force, params }: Options): number =>
+  Math.min(
+    force?.maxTokens ?? capabilities?.maxOutput ?? Math.max(pricingAssumption.output, params?.maxTokens ?? 0),
+    capabilities?.maxOutput ?? Infinity,
+  )
 
 /** The attempts of a racer that lost, when it takes over the stream that won: one for each account. */
 const takeovers = ({ leaf, racer }: Place): number =>

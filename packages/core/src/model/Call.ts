@@ -92,6 +92,8 @@ export class Call<Request extends AnyRequest = AnyRequest> {
   draw: number | undefined = undefined
   /** The call that this one is the shadow of: its id and its route. */
   shadowOf: ShadowOf | undefined = undefined
+  /** The deployment whose parameters its request has. */
+  paramsOf: string | undefined = undefined
   #estimate: RequestEstimate | undefined
 
   constructor(
@@ -106,6 +108,20 @@ export class Call<Request extends AnyRequest = AnyRequest> {
     this.options = options
     this.at = at
     this.operation = operation
+  }
+
+  /** This call with the parameters of a deployment in its request. The estimate of its conversation is shared. */
+  withParams(deployment: string, request: Request): Call<Request> {
+    const { at, draw, operation, options, shadowOf, streaming } = this
+    const call = new Call(request, streaming, options, at, operation)
+    call.draw = draw
+    call.shadowOf = shadowOf
+    call.paramsOf = deployment
+    call.#estimate = this.#estimate && {
+      ...this.#estimate,
+      outputTokens: "messages" in request ? outputTokensOf(request) : 0,
+    }
+    return call
   }
 
   get requires(): ReadonlySet<Capability> {
@@ -214,7 +230,9 @@ const estimateChat = (whole: Chat.Request, outline: Outline.Outline | undefined)
     characters += JSON.stringify(request.tools).length
   }
   if (request.format?.type === "json-schema") requires.add("jsonSchema")
-  if (usesReasoning(request)) requires.add("reasoning")
+  if (usesReasoning(whole)) requires.add("reasoning")
   const inputTokens = Math.ceil(characters / charactersPerToken) + images * tokensPerImage
-  return { requires, inputTokens, contextTokens: inputTokens, outputTokens: whole.sampling?.maxTokens ?? 0 }
+  return { requires, inputTokens, contextTokens: inputTokens, outputTokens: outputTokensOf(whole) }
 }
+
+const outputTokensOf = ({ sampling }: Pick<Chat.Request, "sampling">): number => sampling?.maxTokens ?? 0

@@ -258,13 +258,17 @@ export class Sampling extends Schema.Opaque<Sampling>()(
   }),
 ) {}
 
+/** An effort of reasoning, from none to the most. Models that know fewer get the nearest. */
+export const ReasoningEffort = Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+export type ReasoningEffort = typeof ReasoningEffort.Type
+
 /**
  * How much the model reasons: an effort, a budget in tokens, or not at all (`effort: "none"`). With neither, the model
  * decides.
  */
 export class ReasoningOptions extends Schema.Opaque<ReasoningOptions>()(
   Schema.Struct({
-    effort: Schema.optional(Schema.Literals(["none", "minimal", "low", "medium", "high", "xhigh", "max"])),
+    effort: Schema.optional(ReasoningEffort),
     budget: Schema.optional(Schema.Finite),
   }),
 ) {}
@@ -291,6 +295,23 @@ export class Native extends Schema.Opaque<Native>()(
 export const UnsupportedParams = Schema.Literals(["skip", "warn", "drop"])
 export type UnsupportedParams = "skip" | "warn" | "drop"
 
+/**
+ * What the deployment sets in a request: see `Params`. `sampling` and `reasoning` repeat those of the request that it set, for
+ * providers that send `native`. `extraBody` are fields of the vendor's body: `params` where the body has none, `force` in any case.
+ */
+export class Overrides extends Schema.Opaque<Overrides>()(
+  Schema.Struct({
+    sampling: Schema.optional(Sampling),
+    reasoning: Schema.optional(ReasoningOptions),
+    extraBody: Schema.optional(
+      Schema.Struct({
+        params: Schema.optional(Schema.Record(Schema.String, Schema.Unknown)),
+        force: Schema.optional(Schema.Record(Schema.String, Schema.Unknown)),
+      }),
+    ),
+  }),
+) {}
+
 export class Request extends Schema.Opaque<Request>()(
   Schema.Struct({
     /** The name of a route or a deployment; in a request to a provider, the vendor's model id. */
@@ -310,6 +331,8 @@ export class Request extends Schema.Opaque<Request>()(
     native: Schema.optional(Native),
     /** Default: `warn`. The engine sets it from the policies of the deployment. */
     unsupportedParams: Schema.optional(UnsupportedParams),
+    /** The engine sets it from the parameters of the deployment. */
+    overrides: Schema.optional(Overrides),
     /** Parameters of the client that this model has no field for, each a noun phrase. Only `native` holds them. */
     droppedParams: Schema.optional(Schema.Array(Schema.String)),
     /** As `droppedParams`, but required: a deployment that does not send `native` is skipped. */

@@ -33,6 +33,7 @@ export class Request extends Schema.Opaque<Request>()(
     vendor: Schema.optional(Chat.Vendor),
     native: Schema.optional(Chat.Native),
     unsupportedParams: Schema.optional(Chat.UnsupportedParams),
+    overrides: Schema.optional(Chat.Overrides),
   }),
 ) {}
 

@@ -50,7 +50,7 @@ export const of = ({ native }: Pick<Chat.Request, "native">): Outline | undefine
 export const settings = (request: Chat.Request): Chat.Request => of(request)?.settings ?? request
 
 /** The fields of a request that `set` replaces. */
-type Changes = Partial<Pick<Chat.Request, "model" | "sampling" | "unsupportedParams">> & {
+type Changes = Partial<Pick<Chat.Request, "model" | "sampling" | "reasoning" | "overrides" | "unsupportedParams">> & {
   readonly native?: Pick<Chat.Native, "headers" | "query"> | undefined
 }
 
@@ -123,10 +123,15 @@ export const settingsOf = (request: Chat.Request): Chat.Request => {
 }
 
 /** A request of the client with what the engine set in `request`. */
-const own = (from: Chat.Request, { model, native, sampling, unsupportedParams }: Chat.Request): Chat.Request => ({
+const own = (
+  from: Chat.Request,
+  { model, native, overrides, reasoning, sampling, unsupportedParams }: Chat.Request,
+): Chat.Request => ({
   ...from,
   model,
   sampling,
+  reasoning,
+  overrides,
   unsupportedParams,
   native: { protocol: from.native!.protocol, body: from.native!.body, headers: native!.headers, query: native!.query },
 })
@@ -147,7 +152,8 @@ const build = (outline: Outline, from: Chat.Request, changes: Changes = {}): Cha
     model: changes.model ?? from.model,
     sampling: changes.sampling ?? from.sampling,
     unsupportedParams: changes.unsupportedParams ?? from.unsupportedParams,
-    reasoning: settings.reasoning,
+    reasoning: changes.reasoning ?? from.reasoning,
+    overrides: changes.overrides ?? from.overrides,
     toolChoice: settings.toolChoice,
     parallelToolCalls: settings.parallelToolCalls,
     get messages() {

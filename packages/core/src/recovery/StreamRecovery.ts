@@ -20,6 +20,7 @@ import { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import { actionFor, blamesAccount } from "../model/ProviderError.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
+import * as Params from "../policy/Params.ts"
 import * as Timeout from "../policy/Timeout.ts"
 import type { Receipt } from "../receipt/Receipt.ts"
 import type { Leaf } from "../route/BoundRoute.ts"
@@ -69,12 +70,15 @@ const resumeStream = (placed: PlacedStream): StartedStream => {
  * A request to go on after the text delivered, and a stream of only what is new. The new deployment may repeat that text
  * before it goes on: the stream has no limit on its first output, but on each frame until then.
  */
-const resumption = (call: Call<Chat.Request>, { candidate, policies }: Leaf, delivered: string): Transform => {
-  const { capabilities } = candidate.deployment
-  const { mode, request } = StreamResume.resumeRequest(call.request, delivered, capabilities)
+const resumption = (original: Call<Chat.Request>, { candidate, policies }: Leaf, delivered: string): Transform => {
+  const { deployment, name } = candidate
+  const call = Params.callFor(name, deployment, original)
+  const { mode, request } = StreamResume.resumeRequest(call.request, delivered, deployment.capabilities)
   const { resume } = Candidate.limits(candidate, policies, call)
+  const resumed = new Call(request, true, call.options, call.at)
+  resumed.paramsOf = call.paramsOf
   return {
-    call: new Call(request, true, call.options, call.at),
+    call: resumed,
     frames: (frames) => StreamResume.joined(mode, withInactivityTimeout(frames, resume)),
     limits: unlimited,
   }

@@ -14,6 +14,8 @@ import type { Problem } from "./Problem.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import { isQuantile, quantiles } from "../policy/HedgePolicy.ts"
 import type { Fault } from "../policy/Fault.ts"
+import type { Params } from "../policy/Params.ts"
+import * as Parameters from "../policy/Params.ts"
 import * as Faults from "../policy/Fault.ts"
 import { protects } from "../policy/StreamPolicy.ts"
 import { reasonTags } from "../model/ProviderError.ts"
@@ -21,6 +23,7 @@ import type { Route } from "./Route.ts"
 import { splitBy } from "./Split.ts"
 import { queueFallbacks } from "../policy/QueuePolicy.ts"
 import { strategies } from "./Strategy.ts"
+import { didYouMean } from "./Suggestion.ts"
 
 /** The rule for one value. `expected` completes "expected …" in messages. */
 export interface Rule {
@@ -43,6 +46,10 @@ export const count = number("a whole number above 0", (value) => Number.isSafeIn
 export const countOrNone = number("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0)
 
 export const amount = number("a number, 0 or more", (value) => value >= 0)
+
+export const wholeNumber = number("a whole number", Number.isSafeInteger)
+
+export const penalty = number("a number from -2 to 2", (value) => value >= -2 && value <= 2)
 
 /** A share of the traffic. */
 export const share = number("a share from 0 to 1", (value) => value >= 0 && value <= 1)
@@ -147,12 +154,32 @@ const ratesShape: Shape = {
   request: amount,
 }
 
+const stop = rule(
+  'a list of texts such as ["END"]',
+  (value) => Array.isArray(value) && value.length > 0 && value.every((text) => Predicate.isString(text) && text !== ""),
+)
+
+const paramsShape: Shape = {
+  maxTokens: count,
+  temperature: amount,
+  topP: share,
+  topK: count,
+  stop,
+  seed: wholeNumber,
+  frequencyPenalty: penalty,
+  presencePenalty: penalty,
+  reasoning: { effort: oneOf(Chat.ReasoningEffort.literals), budget: countOrNone },
+  extraBody: {},
+}
+
 const deploymentShape: Shape = {
   model: required(rule("the vendor's id of a model", (value) => Predicate.isString(value) && value.trim() !== "")),
   weight: amount,
   limits: { rpm: count, tpm: count, rpd: count, concurrency: count, queue: queueShape },
   capabilities: { contextWindow: count, maxOutput: count },
   price: ratesShape,
+  params: paramsShape,
+  force: paramsShape,
   retry: { ...retryShape, budget: "misplaced" },
   timeout: { ...attemptTimeoutShape, connect: positiveDuration, total: "misplaced", write: "misplaced" },
   circuit: circuitShape,
@@ -257,6 +284,8 @@ export const problems = (
   ...Array.from(deployments).flatMap(([name, deployment]) => [
     ...check(deploymentShape, deployment, `deployments.${name}`),
     ...checkFaults(deployment.faults, `deployments.${name}.faults`),
+    ...checkParams(deployment.params, `deployments.${name}.params`),
+    ...checkParams(deployment.force, `deployments.${name}.force`),
   ]),
   ...Object.entries(routes).flatMap(([name, route]) => checkRoute(route, `routes.${name}`, true)),
 ]
@@ -280,8 +309,27 @@ const checkValue = ({ expected, fits, required }: Rule, value: unknown, path: st
 
 const invalidValue = (path: string, expected: string, value: unknown): Problem => ({
   path,
-  message: `expected ${expected}, found ${Predicate.isString(value) || Predicate.isObject(value) ? JSON.stringify(value) : String(value)}`,
+  message: `expected ${expected}, found ${Predicate.isString(value) || Predicate.isObjectOrArray(value) ? JSON.stringify(value) : String(value)}`,
 })
+
+/** Parameters have names that exist, and vendors' fields none that the engine sets. */
+const checkParams = (params: Params | undefined, path: string): ReadonlyArray<Problem> => {
+  if (!Predicate.isObject(params)) return []
+  const unknown = Object.keys(params)
+    .filter((name) => !Object.hasOwn(paramsShape, name))
+    .map((name) => ({
+      path: `${path}.${name}`,
+      message: `is no parameter${didYouMean(name, Object.keys(paramsShape))}`,
+    }))
+  return [...unknown, ...reserved(params.extraBody, `${path}.extraBody`)]
+}
+
+const reserved = (fields: unknown, path: string): ReadonlyArray<Problem> =>
+  Object.entries(Predicate.isObject(fields) ? fields : {}).flatMap(([name, value]) => {
+    const reason = Parameters.reservedField(name)
+    if (reason !== undefined) return [{ path: `${path}.${name}`, message: `cannot be set in extraBody: ${reason}` }]
+    return Parameters.containers.has(name) ? reserved(value, `${path}.${name}`) : []
+  })
 
 /** Each fault has latency, one of the other kinds, or both, and the shares of a list are shares of the same attempts. */
 const checkFaults = (faults: ReadonlyArray<Fault> | undefined, path: string): ReadonlyArray<Problem> => {

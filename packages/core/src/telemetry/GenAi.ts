@@ -24,7 +24,8 @@ export const setRequest = (set: Set, request: AnyRequest, streaming: boolean): v
     return
   }
   if (streaming) set("gen_ai.request.stream", true)
-  const { format, reasoning, sampling } = Outline.settings(request)
+  const { format } = Outline.settings(request)
+  const { reasoning, sampling } = request
   if (format !== undefined) set("gen_ai.output.type", format.type === "text" ? "text" : "json")
   if (reasoning?.effort !== undefined) set("gen_ai.request.reasoning.level", reasoning.effort)
   if (sampling === undefined) return

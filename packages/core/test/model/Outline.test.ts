@@ -40,6 +40,8 @@ describe("Outline", () => {
       model: "model",
       unsupportedParams: "drop",
       sampling: { maxTokens: 5 },
+      reasoning: undefined,
+      overrides: undefined,
       native: { headers: { "openai-beta": "x" } },
     })
     const again = Outline.set(sent, { model: "other" })
@@ -60,6 +62,8 @@ describe("Outline", () => {
       model: "other",
       unsupportedParams: "drop",
       sampling: { maxTokens: 5 },
+      reasoning: undefined,
+      overrides: undefined,
       native: { ...requestOf(short).native!, headers: { "openai-beta": "x" }, query: undefined },
     })
     assert.strictEqual(built(), 0)

@@ -62,9 +62,11 @@ const branchReasons: ReadonlyArray<ReasonTag> = [
 
 class Generator {
   readonly #chance: Chance
+  readonly #ofParams: Chance
 
   constructor(seed: number) {
     this.#chance = new Chance(named(seed, "configuration"))
+    this.#ofParams = new Chance(named(seed, "parameters"))
   }
 
   configuration(): RandomConfiguration {
@@ -142,7 +144,15 @@ class Generator {
       price: this.#maybe(0.8, () => this.#price()),
       ...this.#policies(),
       circuit: this.#maybe(0.5, () => this.#circuit()),
+      params: this.#params(),
+      force: this.#params(),
     }
+  }
+
+  /** Above and below the output that the worst case assumes without them. */
+  #params(): Deployment.Options["params"] {
+    const chance = this.#ofParams
+    return chance.happens(0.2) ? { maxTokens: 1 + Math.floor(chance.next() * 2 * mostOutput) } : undefined
   }
 
   #rates(): Price {

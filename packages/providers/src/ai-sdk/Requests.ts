@@ -157,8 +157,26 @@ export const encoder = (
 ): Lowering.RequestEncoder<LanguageModelV4CallOptions> => ({
   native: ({ native }) =>
     native?.protocol === Native.protocol ? returned(native.body as LanguageModelV4CallOptions, host) : undefined,
+  override: (options, _request, overrides, _change, warn) => {
+    if (overrides.reasoning?.budget !== undefined) warn("the budget of reasoning tokens")
+    return Result.succeed({ ...options, ...parametersOf(overrides) })
+  },
   encode: (request) => encode(request, readsUrl),
 })
+
+/** The sampling and the effort of a request. */
+const parametersOf = ({
+  reasoning,
+  sampling = {},
+}: Pick<Chat.Request, "reasoning" | "sampling">): Partial<LanguageModelV4CallOptions> => {
+  const { maxTokens, stop, temperature, topP, topK, seed, frequencyPenalty, presencePenalty } = sampling
+  return {
+    ...Json.defined({ temperature, topP, topK, seed, frequencyPenalty, presencePenalty }),
+    ...(maxTokens === undefined ? undefined : { maxOutputTokens: maxTokens }),
+    ...(stop === undefined ? undefined : { stopSequences: [...stop] }),
+    ...(reasoning?.effort === undefined ? undefined : { reasoning: reasoning.effort }),
+  }
+}
 
 /** The issuer of metadata that is kept as encrypted reasoning, before its host is added. */
 export const issuer = "ai-sdk"
@@ -205,20 +223,15 @@ const encode = (request: Chat.Request, readsUrl: Files.ReadsUrl): Result.Result<
   if (request.reasoning?.budget !== undefined) warn("the budget of reasoning tokens")
   const { tools = [] } = request
   const responseFormat = responseFormatOf(request.format, warn)
-  const { maxTokens, stop, temperature, topP, topK, seed, frequencyPenalty, presencePenalty } = request.sampling ?? {}
-  const effort = request.reasoning?.effort
   return Result.succeed({
     body: {
       prompt: prompt.success,
-      ...Json.defined({ temperature, topP, topK, seed, frequencyPenalty, presencePenalty }),
-      ...(maxTokens === undefined ? undefined : { maxOutputTokens: maxTokens }),
-      ...(stop === undefined ? undefined : { stopSequences: [...stop] }),
+      ...parametersOf(request),
       ...(responseFormat === undefined ? undefined : { responseFormat }),
       ...(tools.length === 0 ? undefined : { tools: Tools.fromChat(tools) }),
       ...(tools.length === 0 || request.toolChoice === undefined
         ? undefined
         : { toolChoice: Tools.choiceOf(request.toolChoice) }),
-      ...(effort === undefined ? undefined : { reasoning: effort }),
       ...ownOptions(request.vendor),
     },
     warnings,

@@ -19,6 +19,7 @@ import type { Problem } from "./ConfigError.ts"
 import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
 import { PositiveMillis } from "./DurationText.ts"
 import { Faults } from "./Faults.ts"
+import { Params } from "./Params.ts"
 import { amount, count, countOrNone, flag, secrets, text, word } from "./Fields.ts"
 
 const optional = Schema.optionalKey
@@ -95,6 +96,8 @@ export const Common = Schema.Struct({
       ),
     }),
   ),
+  params: optional(Params),
+  force: optional(Params),
   retry: optional(Policies.Retry.part),
   timeout: optional(Policies.Timeout.deployment),
   circuit: optional(Policies.Circuit),

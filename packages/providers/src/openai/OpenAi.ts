@@ -226,6 +226,8 @@ const chatCompletions = (dialect: ChatCompletions.Compatibility.Compatibility): 
     ...ChatCompletions,
     Request: {
       native: (request, endpoint, _change, warn) => ChatCompletions.Request.native(request, dialect, endpoint, warn),
+      override: (body, request, overrides, change, warn) =>
+        ChatCompletions.Request.override(body, request, overrides, change, warn, dialect),
       missingFeature: (request) => ChatCompletions.Request.missingFeature(request, dialect),
       encode: (request) => ChatCompletions.Request.encode(request, dialect),
       sharedFields: ChatCompletions.Request.sharedFields(dialect),

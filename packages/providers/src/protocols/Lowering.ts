@@ -13,6 +13,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Endpoint from "./Endpoint.ts"
 import * as EncryptedReasoning from "./EncryptedReasoning.ts"
+import * as Overrides from "./Overrides.ts"
 import type { Names } from "./ToolNames.ts"
 
 /** A JSON object of a wire body. */
@@ -44,6 +45,14 @@ export interface RequestEncoder<Body, Request = Chat.Request> {
    * `warn` report changed and dropped parameters.
    */
   readonly native: (request: Request, endpoint: Endpoint.Endpoint, change: Warn, warn: Warn) => Body | undefined
+  /** The client's own body with the parameters that the deployment sets: see `Overrides`. */
+  readonly override?: (
+    body: Body,
+    request: Request,
+    overrides: Chat.Overrides,
+    change: Warn,
+    warn: Warn,
+  ) => Result.Result<Body, ProviderError>
   /** The first feature of the client's own body that the server lacks and that cannot be dropped. */
   readonly missingFeature?: (request: Request) => string | undefined
   readonly encode: (request: Request) => Result.Result<Encoded<Body>, ProviderError>
@@ -56,6 +65,7 @@ type LowerableRequest = Pick<
   Chat.Request,
   | "model"
   | "native"
+  | "overrides"
   | "toolChoice"
   | "tools"
   | "droppedParams"
@@ -124,16 +134,17 @@ export const unsupported = (protocol: string, feature: string): Result.Result<ne
 export const make = <Body, Request extends LowerableRequest>(
   vendor: string,
   protocol: string,
-  { sharedFields, encode, missingFeature, native }: RequestEncoder<Body, Request>,
+  { sharedFields, encode, missingFeature, native, override }: RequestEncoder<Body, Request>,
   endpoint: Endpoint.Endpoint = Endpoint.unlimited,
 ): ((request: Request, host?: EncryptedReasoning.Host) => Effect.Effect<Lowered<Body>, ProviderError>) => {
   const logged = new Set<string>()
 
   /** Applies the request's policy to dropped parameters: skip, report and log, or drop. */
   const finish = (
-    { model, unsupportedParams: policy }: Request,
-    { body, changes, dropped, names, ...native }: Finished<Body>,
+    { model, overrides, unsupportedParams: policy }: Request,
+    { body: own, changes, dropped, names, ...native }: Finished<Body>,
   ): Effect.Effect<Lowered<Body>, ProviderError> => {
+    const body = Overrides.withExtraBody(own, overrides?.extraBody)
     if (dropped.length > 0 && policy === "skip") {
       return Effect.fromResult(unsupported(protocol, dropped.join("; ")))
     }
@@ -149,11 +160,25 @@ export const make = <Body, Request extends LowerableRequest>(
       : Effect.as(Effect.logWarning(`${vendor}: dropped for ${model}: ${notYetLogged.join("; ")}`), lowered)
   }
 
-  return (original, host = endpoint.host) => {
-    const excess = Endpoint.unsupported(original, protocol, endpoint)
+  /** The request with what the deployment sets in the client's own body, as if the client had set it. */
+  const overridden = (request: Request, change: Warn, warn: Warn): Result.Result<Request, ProviderError> => {
+    const { native, overrides } = request
+    if (override === undefined || native?.protocol !== protocol || !Overrides.changesBody(overrides))
+      return Result.succeed(request)
+    return Result.map(override(native.body as Body, request, overrides, change, warn), (body) => ({
+      ...request,
+      native: { ...native, body },
+    }))
+  }
+
+  return (given, host = endpoint.host) => {
+    const excess = Endpoint.unsupported(given, protocol, endpoint)
     if (excess !== undefined) return Effect.fromResult(unsupported(protocol, excess))
-    const { changes, names, request: fitted } = Endpoint.fit(original, protocol, endpoint, host)
     const { changes: more, change, warn, warnings: dropped } = warnings()
+    const withParams = overridden(given, change, warn)
+    if (Result.isFailure(withParams)) return Effect.fail(withParams.failure)
+    const original = withParams.success
+    const { changes, names, request: fitted } = Endpoint.fit(original, protocol, endpoint, host)
     for (const each of changes) change(each)
     if (host === EncryptedReasoning.noHost)
       change("reasoning of earlier responses, whose signatures the vendor rejects")

@@ -19,6 +19,7 @@ import * as JsonMode from "../JsonMode.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Lowering from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as Overrides from "../Overrides.ts"
 import type { Target } from "./Content.ts"
 import * as Content from "./Content.ts"
 import type { Compatibility } from "./Compatibility.ts"
@@ -73,6 +74,39 @@ export const native = (
   endpoint: Endpoint.Endpoint = Endpoint.unlimited,
   warn?: Lowering.Warn,
 ): Record<string, unknown> | undefined => Native.encode(request, compatibility, endpoint, warn)
+
+/** The client's own body with the parameters that the deployment sets. */
+export const override = (
+  body: Record<string, unknown>,
+  request: Chat.Request,
+  overrides: Chat.Overrides,
+  change: Lowering.Warn,
+  warn: Lowering.Warn,
+  compatibility: Compatibility = openAi,
+): Result.Result<Record<string, unknown>, ProviderError> => {
+  const own = Overrides.only(request, overrides)
+  const model = Model.of(request.model)
+  const feature = unsupported(own, model, compatibility)
+  if (feature !== undefined) return Lowering.unsupported("Chat Completions", feature)
+  const target: Target = { model, compatibility, warn }
+  const encoded: Record<string, unknown> = {}
+  encodeSampling(own.sampling, encoded, target)
+  encodeReasoning(own.reasoning, encoded, target, change)
+  return Result.succeed(Overrides.replace(body, names, overrides, encoded))
+}
+
+/** The names that servers have for the parameters. */
+const names: Overrides.Names = {
+  maxTokens: ["max_tokens", "max_completion_tokens"],
+  temperature: ["temperature"],
+  topP: ["top_p"],
+  topK: ["top_k"],
+  stop: ["stop"],
+  seed: ["seed", "random_seed"],
+  frequencyPenalty: ["frequency_penalty"],
+  presencePenalty: ["presence_penalty"],
+  reasoning: ["reasoning_effort", "reasoning", "thinking"],
+}
 
 /** The first missing feature of the client's own body: see `Native`. */
 export const missingFeature = (request: Chat.Request, compatibility: Compatibility = openAi): string | undefined =>

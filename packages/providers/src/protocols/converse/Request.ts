@@ -18,6 +18,7 @@ import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as Overrides from "../Overrides.ts"
 import * as JsonMode from "../JsonMode.ts"
 import * as Thinking from "../messages/Reasoning.ts"
 import * as Content from "./Content.ts"
@@ -89,6 +90,60 @@ export const encode = (original: Chat.Request): Result.Result<Encoded, ProviderE
  */
 export const native = ({ model, native }: Chat.Request): Record<string, unknown> | undefined =>
   native?.protocol === protocol ? { ...native.body, modelId: model } : undefined
+
+/** The client's own input with the parameters that the deployment sets. */
+export const override = (
+  body: Record<string, unknown>,
+  request: Chat.Request,
+  overrides: Chat.Overrides,
+  change: Warn,
+  warn: Warn,
+): Result.Result<Record<string, unknown>, ProviderError> => {
+  const model = Model.of(request.model)
+  const isReasoningSet = overrides.reasoning !== undefined
+  const turns = Json.list(body["messages"]).map((turn) => turn as Conversation.Turn)
+  const reasoning = encodeReasoning(
+    request,
+    turns,
+    model,
+    isReasoningSet ? warn : () => {},
+    isReasoningSet ? change : () => {},
+  )
+  const { temperature, topP } = overrides.sampling ?? {}
+  const sampling =
+    isReasoningSet || temperature !== undefined || topP !== undefined ? request.sampling : overrides.sampling
+  const { inferenceConfig, topK } = encodeSampling(sampling, model, reasoning.samplingAllowed, warn)
+  const set = { sampling, reasoning: overrides.reasoning }
+  const replaced = { ...body }
+  const put = (name: string, fields: Block) => {
+    if (Object.keys(fields).length > 0) replaced[name] = fields
+    else delete replaced[name]
+  }
+  put("inferenceConfig", Overrides.replace(Json.fields(body["inferenceConfig"]), names, set, inferenceConfig ?? {}))
+  const additional = { ...topK, ...(isReasoningSet ? reasoning.fields : undefined) }
+  put(
+    "additionalModelRequestFields",
+    Overrides.replace(Json.fields(body["additionalModelRequestFields"]), additionalNames, set, additional),
+  )
+  if (isReasoningSet) {
+    const { effort: _, ...output } = Json.fields(body["outputConfig"])
+    put("outputConfig", reasoning.effort === undefined ? output : { ...output, effort: reasoning.effort })
+  }
+  if (Prompt.isPrompt(request.model)) Prompt.removeDefined(replaced, warn)
+  return Result.succeed(replaced)
+}
+
+const names: Overrides.Names = {
+  maxTokens: ["maxTokens"],
+  temperature: ["temperature"],
+  topP: ["topP"],
+  stop: ["stopSequences"],
+}
+
+const additionalNames: Overrides.Names = {
+  topK: ["top_k"],
+  reasoning: ["thinking", "reasoning_effort", "reasoningConfig"],
+}
 
 /** The first feature that this API does not support and that cannot be dropped. */
 const unsupported = (request: Chat.Request, model: Model.Model): string | undefined => {

@@ -2,6 +2,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import * as Json from "../Json.ts"
 import type { Block, Warn } from "../Lowering.ts"
+import * as Overrides from "../Overrides.ts"
 import type { Level, Model } from "./Model.ts"
 import * as Schemas from "./Schemas.ts"
 import * as Wire from "./Wire.ts"
@@ -15,6 +16,38 @@ export const encode = (request: Chat.Request, model: Model, warn: Warn): Block =
   ...encodeFormat(request.format),
   ...encodeThinking(request.reasoning, model, warn),
 })
+
+/** A client's own configuration with the parameters that the deployment sets. Whether thoughts are shown is the client's. */
+export const override = (
+  config: Json.Fields,
+  own: Chat.Request,
+  overrides: Chat.Overrides,
+  model: Model,
+  warn: Warn,
+): Block => {
+  const { thinkingConfig, ...fields } = encode(own, model, warn)
+  const replaced = Overrides.replace(config, names, overrides, fields)
+  if (thinkingConfig === undefined) return replaced
+  const { includeThoughts: _, ...thinking } = Json.fields(thinkingConfig)
+  const { includeThoughts, include_thoughts: shown = includeThoughts } = Json.fields(
+    config["thinkingConfig"] ?? config["thinking_config"],
+  )
+  replaced["thinkingConfig"] = shown === undefined ? thinking : { ...thinking, includeThoughts: shown }
+  return replaced
+}
+
+/** The names of the parameters, in both spellings of the API. */
+const names: Overrides.Names = {
+  maxTokens: ["maxOutputTokens", "max_output_tokens"],
+  temperature: ["temperature"],
+  topP: ["topP", "top_p"],
+  topK: ["topK", "top_k"],
+  stop: ["stopSequences", "stop_sequences"],
+  seed: ["seed"],
+  frequencyPenalty: ["frequencyPenalty", "frequency_penalty"],
+  presencePenalty: ["presencePenalty", "presence_penalty"],
+  reasoning: ["thinkingConfig", "thinking_config"],
+}
 
 const encodeSampling = (sampling: Chat.Sampling | undefined, model: Model, warn: Warn): Block => {
   const config: Block = {}

@@ -17,6 +17,7 @@ import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Encoded } from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as Overrides from "../Overrides.ts"
 import * as Content from "./Content.ts"
 import * as Generation from "./Generation.ts"
 import * as Model from "./Model.ts"
@@ -60,6 +61,24 @@ export const native = (
   if (native?.protocol !== protocol) return undefined
   const { model: _model, ...body } = native.body
   return ForeignContent.remove(body, Model.of(model), endpoint)
+}
+
+/** The client's own body with the parameters that the deployment sets, under the name that the client gave their object. */
+export const override = (
+  body: Record<string, unknown>,
+  request: Chat.Request,
+  overrides: Chat.Overrides,
+  _change: Lowering.Warn,
+  warn: Lowering.Warn,
+): Result.Result<Record<string, unknown>, ProviderError> => {
+  const own = Overrides.only(request, overrides)
+  const feature = unsupported(own, 1)
+  if (feature !== undefined) return Lowering.unsupported("Gemini", feature)
+  const name = body["generation_config"] === undefined ? "generationConfig" : "generation_config"
+  return Result.succeed({
+    ...body,
+    [name]: Generation.override(Json.fields(body[name]), own, overrides, Model.of(request.model), warn),
+  })
 }
 
 /** The body of a stream: the URL asks for it. */

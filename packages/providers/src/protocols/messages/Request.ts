@@ -16,6 +16,7 @@ import * as Json from "../Json.ts"
 import * as Lowering from "../Lowering.ts"
 import type { Block, Encoded, Warn } from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as Overrides from "../Overrides.ts"
 import * as Content from "./Content.ts"
 import * as Model from "./Model.ts"
 import * as SchemaTool from "../SchemaTool.ts"
@@ -104,6 +105,65 @@ export const native = (
 }
 
 const ignore = () => {}
+
+/**
+ * The client's own body with the parameters that the deployment sets. What depends on them is encoded again: a budget for
+ * reasoning has to fit `max_tokens`, and a model that reasons accepts no other sampling.
+ */
+export const override = (
+  body: Record<string, unknown>,
+  request: Chat.Request,
+  overrides: Chat.Overrides,
+  change: Warn,
+  warn: Warn,
+): Result.Result<Record<string, unknown>, ProviderError> => {
+  const model = Model.of(request.model)
+  const feature = unsupported(Overrides.only(request, overrides), model)
+  if (feature !== undefined) return fail(feature)
+  const { maxTokens, temperature, topP } = overrides.sampling ?? {}
+  const hasBudget = Json.fields(body["thinking"])["type"] === "enabled"
+  const reasoning = overrides.reasoning ?? (hasBudget && maxTokens !== undefined ? request.reasoning : undefined)
+  const sampling = [reasoning, temperature, topP].some((each) => each !== undefined)
+    ? request.sampling
+    : overrides.sampling
+  const limit = clamp(request.sampling?.maxTokens, model)
+  if (maxTokens !== undefined && limit !== undefined && maxTokens > limit) change(reducedTo(limit))
+  const { thinking, effort } = Reasoning.encode(
+    reasoning,
+    {
+      model,
+      maxTokens: limit,
+      toolForced: Tools.isForced(request),
+      resumesWithoutReasoning: ForeignContent.resumesWithoutReasoning(Json.list(body["messages"])),
+    },
+    warn,
+  )
+  const reasons =
+    reasoning === undefined ? usesReasoning(request) : thinking !== undefined && thinking["type"] !== "disabled"
+  const encoded: Record<string, unknown> = {}
+  encodeSampling(sampling, model, reasons, encoded, warn)
+  if (limit !== undefined && maxTokens !== undefined) encoded["max_tokens"] = limit
+  if (thinking !== undefined) encoded["thinking"] = thinking
+  const { maxTokens: _, ...others } = sampling ?? {}
+  const replaced = Overrides.replace(body, names, { sampling: { ...others, maxTokens }, reasoning }, encoded)
+  if (overrides.reasoning === undefined) return Result.succeed(replaced)
+  const { effort: _effort, ...config } = Json.fields(body["output_config"])
+  const output = effort === undefined ? config : { ...config, effort }
+  if (Object.keys(output).length > 0) replaced["output_config"] = output
+  else delete replaced["output_config"]
+  return Result.succeed(replaced)
+}
+
+const names: Overrides.Names = {
+  maxTokens: ["max_tokens"],
+  temperature: ["temperature"],
+  topP: ["top_p"],
+  topK: ["top_k"],
+  stop: ["stop_sequences"],
+  reasoning: ["thinking"],
+}
+
+const usesReasoning = ({ reasoning }: Chat.Request): boolean => reasoning !== undefined && reasoning.effort !== "none"
 
 const reducedTo = (maxOutput: number): string => `max_tokens above the model's maximum, reduced to ${maxOutput}`
 

@@ -22,6 +22,7 @@ import * as JsonMode from "../JsonMode.ts"
 import type { Encoded, Warn } from "../Lowering.ts"
 import * as Lowering from "../Lowering.ts"
 import * as Media from "../Media.ts"
+import * as Overrides from "../Overrides.ts"
 import * as Content from "./Content.ts"
 import { protocol } from "./Protocol.ts"
 import * as EchoedItems from "./EchoedItems.ts"
@@ -70,6 +71,42 @@ export const native = (
   const { stream: _stream, stream_options: _options, ...body } = native.body
   const { input } = body
   return Array.isArray(input) ? { ...body, model, input: EchoedItems.fit(input, endpoint) } : { ...body, model }
+}
+
+/** The client's own body with the parameters that the deployment sets. */
+export const override = (
+  body: Record<string, unknown>,
+  request: Chat.Request,
+  overrides: Chat.Overrides,
+  change: Warn,
+  warn: Warn,
+): Result.Result<Record<string, unknown>, ProviderError> => {
+  const own = Overrides.only(request, overrides)
+  const model = Model.of(request.model)
+  const feature = unsupported(own, model)
+  if (feature !== undefined) return Lowering.unsupported("Responses", feature)
+  const encoded: Record<string, unknown> = {}
+  encodeSampling(own.sampling, model, encoded, warn)
+  if (own.reasoning !== undefined) encodeReasoning(own.reasoning, model, encoded, warn, change)
+  const { include: included, reasoning, ...fields } = encoded
+  const replaced = Overrides.replace(body, names, overrides, fields)
+  if (included !== undefined)
+    replaced["include"] = [...new Set([...Json.list(body["include"]), ...Json.list(included)])]
+  if (own.reasoning !== undefined) {
+    const { effort: _, ...others } = Json.fields(body["reasoning"])
+    const kept = { ...others, ...Json.fields(reasoning) }
+    if (Object.keys(kept).length > 0) replaced["reasoning"] = kept
+    else delete replaced["reasoning"]
+  }
+  return Result.succeed(replaced)
+}
+
+const names: Overrides.Names = {
+  maxTokens: ["max_output_tokens"],
+  temperature: ["temperature"],
+  topP: ["top_p"],
+  frequencyPenalty: ["frequency_penalty"],
+  presencePenalty: ["presence_penalty"],
 }
 
 /** Asks for a stream, with the client's `stream_options`. */
