@@ -8,20 +8,30 @@ import type * as Fiber from "effect/Fiber"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import { ServerResponse } from "node:http"
+import * as WebSocketUpgrade from "./WebSocketUpgrade.ts"
 
 type Request = HttpServerRequest
 type Handling = Fiber.Fiber<unknown, unknown>
 type Fallback = (request: Request) => HttpServerResponse
 
-/** A request, its response, the fiber that handles it, the response to send if it is cut off, and its index in the list. */
+/**
+ * A request, its response, the fiber that handles it, the response to send if it is cut off, and its index in the list. A request
+ * for a WebSocket has no response until it is refused.
+ */
 class Entry {
   readonly request: Request
-  readonly response: ServerResponse
+  readonly response: ServerResponse | undefined
   readonly fiber: Handling
   readonly fallback: Fallback
   index: number
 
-  constructor(request: Request, response: ServerResponse, fiber: Handling, fallback: Fallback, index: number) {
+  constructor(
+    request: Request,
+    response: ServerResponse | undefined,
+    fiber: Handling,
+    fallback: Fallback,
+    index: number,
+  ) {
     this.request = request
     this.response = response
     this.fiber = fiber
@@ -73,10 +83,11 @@ export const make = (): InFlight => {
     size: () => entries.length,
     enter: (request, fiber, fallback) => {
       const response = responseTo(request)
-      if (response === undefined) return
+      const closing = response ?? WebSocketUpgrade.socketOf(request)
+      if (closing === undefined) return
       const entry = new Entry(request, response, fiber, fallback, entries.length)
       entries.push(entry)
-      response.once("close", () => leave(entry))
+      closing.once("close", () => leave(entry))
     },
     none: Effect.callback((resume) => {
       const done = () => resume(Effect.void)
@@ -91,9 +102,13 @@ export const make = (): InFlight => {
     },
     cut: () => {
       for (const { fiber, fallback, request, response } of entries) {
-        if (response.writableEnded) continue
-        if (response.headersSent) response.end(finalChunkOf(request.source))
-        else answer(response, fallback(request))
+        if (response === undefined) {
+          if (!WebSocketUpgrade.cut(request)) refuse(request, fallback(request))
+        } else {
+          if (response.writableEnded) continue
+          if (response.headersSent) response.end(finalChunkOf(request.source))
+          else answer(response, fallback(request))
+        }
         fiber.interruptUnsafe()
       }
     },
@@ -106,8 +121,18 @@ export const closeConnection = (request: HttpServerRequest): void => {
   if (response?.headersSent === false) response.setHeader("connection", "close")
 }
 
-/** Node's response to a request; `undefined` unless it came through a Node server over HTTP/1.1. */
+/** Refuses a request for a WebSocket that is not accepted yet. */
+const refuse = (request: Request, response: HttpServerResponse): void => {
+  const refusal = toServerResponse(request)
+  if (refusal instanceof ServerResponse && !refusal.writableEnded) answer(refusal, response)
+}
+
+/**
+ * Node's response to a request; `undefined` unless it came through a Node server over HTTP/1.1, and for a WebSocket: its response
+ * is made when it is refused.
+ */
 const responseTo = (request: HttpServerRequest): ServerResponse | undefined => {
+  if (WebSocketUpgrade.isRequested(request)) return undefined
   const response = toServerResponse(request)
   return response instanceof ServerResponse ? response : undefined
 }

@@ -27,6 +27,7 @@ import { Expose } from "./auth/Expose.ts"
 import * as LoginThrottle from "./api/LoginThrottle.ts"
 import * as InFlight from "./InFlight.ts"
 import * as ServerLimits from "./ServerLimits.ts"
+import * as WebSocketUpgrade from "./WebSocketUpgrade.ts"
 
 /** Health checks: no authentication and no host check, because supervisors have neither a key nor the host name. */
 const publicPaths: ReadonlySet<string> = new Set(["/health", "/ready"])
@@ -77,8 +78,7 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
               context.pipe(Context.add(Caller, caller), Context.add(Expose, level)),
             )
       }
-      return Effect.withFiber((fiber) => {
-        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+      const answered = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
         const { origin } = request.headers
         // Without an origin, only cacheable responses need `vary`; calls (POST) skip it.
         if (origin === undefined) {
@@ -92,6 +92,11 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
         return Effect.succeed(
           Result.isFailure(check) ? rejected(request, check.failure) : Cors.preflight(origin, request.headers),
         )
+      }
+      return Effect.withFiber((fiber) => {
+        const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+        const response = answered(request, fiber)
+        return WebSocketUpgrade.isRequested(request) ? Effect.map(response, WebSocketUpgrade.refusal) : response
       })
     }),
     { global: true },
@@ -99,7 +104,8 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
 
 type Request = HttpServerRequest.HttpServerRequest
 
-const isCall = ({ method, url }: Request): boolean => method === "POST" && !operatorPaths.test(url)
+const isCall = (request: Request): boolean =>
+  (request.method === "POST" && !operatorPaths.test(request.url)) || WebSocketUpgrade.isRequested(request)
 
 /** Whether the request target is a path, `*`, or an absolute URL (RFC 9112, 3.2). */
 const isTarget = (url: string): boolean => url.startsWith("/") || url === "*" || URL.canParse(url)

@@ -23,6 +23,7 @@ import * as RecordApi from "./api/Record.ts"
 import * as ReloadApi from "./api/Reload.ts"
 import * as SimulatedApi from "./api/Simulated.ts"
 import * as Dashboard from "./dashboard/Dashboard.ts"
+import * as WebSocketUpgrade from "./WebSocketUpgrade.ts"
 import * as WriteTimeout from "./WriteTimeout.ts"
 import * as FaultsApi from "./api/Faults.ts"
 import * as FaultInjectionSection from "./config/FaultInjectionSection.ts"
@@ -118,15 +119,14 @@ const listener = ({ connections, headTimeout, requestTimeout }: ServerLimits.Lim
     keepAliveTimeout,
     // Node's own reply has no error body; the middleware replies instead.
     requireHostHeader: false,
-    // Ignore upgrades and reply over HTTP/1.1: Java's client offers h2c with its first call.
-    shouldUpgradeCallback: () => false,
+    shouldUpgradeCallback: WebSocketUpgrade.shouldUpgrade,
     headersTimeout: Math.min(head, request),
     requestTimeout: request,
     // Node's default is 30 s.
     connectionsCheckingInterval: Math.max(10, Math.min(1000, head / 4, request / 4)),
   })
   server.maxConnections = connections
-  return server
+  return WebSocketUpgrade.watch(server)
 }
 
 /** Tells the overload protection of each accepted connection. */

@@ -9,6 +9,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { parseHeader } from "effect/http/Cookies"
 import * as Session from "./Session.ts"
+import * as KeySubprotocol from "./KeySubprotocol.ts"
 import type { Level } from "./Expose.ts"
 import type { Key, Keyring } from "./Keyring.ts"
 import { FailedLogins } from "./FailedLogins.ts"
@@ -177,13 +178,14 @@ const isSameOrigin = ({ headers }: Request): boolean => {
   return origin === undefined || origin.replace(scheme, "") === host
 }
 
-/** The keys of a request, from each place where clients of OpenAI, Anthropic and Gemini send one. */
+/** The keys of a request, from each place where clients of OpenAI, Anthropic and Gemini send one, browsers included. */
 const credentials = ({ headers, url }: Request): ReadonlyArray<string> =>
   [
     bearer(headers["authorization"]),
     headers["x-api-key"],
     headers["x-goog-api-key"],
     url.includes("?") ? new URLSearchParams(url.slice(url.indexOf("?"))).get("key") : undefined,
+    ...KeySubprotocol.keys(headers["sec-websocket-protocol"]),
   ].flatMap((credential) => credential ?? [])
 
 const bearer = (authorization: string | undefined): string | undefined =>
