@@ -21,6 +21,7 @@ import {
   number,
   proxy,
   secret,
+  secretText,
   text,
   textOrNumber,
   word,
@@ -30,6 +31,7 @@ import { apis } from "./openai/Api.ts"
 import * as Compatible from "./openai/Compatible.ts"
 import type * as OpenAi from "./openai/OpenAi.ts"
 import type { ProviderStartError } from "./ProviderStartError.ts"
+import * as Vertex from "./vertex/Api.ts"
 
 /** The layer of a vendor's provider. */
 export type ProviderLayer = Layer.Layer<Provider, ProviderStartError | Config.ConfigError>
@@ -67,6 +69,9 @@ const openAi = (options: OpenAi.Options) =>
   )
 
 const optional = Schema.optionalKey
+
+/** Unlike other secrets, it may be a path. */
+const credentials = secretText('the path of a file with credentials, or its JSON, such as "${GOOGLE_CREDENTIALS}"')
 
 const headers = optional(
   Schema.Record(Schema.String, hidden("a header's value, a text")).annotate({
@@ -194,6 +199,28 @@ export const vendors = {
     credentials: { keys: ["apiKey"], variables: ["GEMINI_API_KEY", "GOOGLE_API_KEY"] },
     models: "ids look like gemini-2.5-flash",
     statusPage: "https://aistudio.google.com/status",
+  }),
+  vertex: vendor({
+    keys: Schema.Struct({
+      project: optional(text("the id of a Google Cloud project, such as search-prod-1")),
+      location: optional(text("global, us, eu, or a region such as us-east5")),
+      credentials: optional(credentials),
+      accessToken: optional(secret),
+      api: optional(word(Vertex.apis)),
+      apiVersion: optional(text("a version of the API, such as v1beta1")),
+      baseUrl: optional(address("https://us-east5-aiplatform.googleapis.com")),
+      headers,
+      proxy: optional(proxy),
+    }),
+    layer: (keys, { connectTimeout, model }) =>
+      lazy(
+        () => import("./vertex/Vertex.ts"),
+        ({ layer }) => layer({ ...keys, api: keys.api ?? Vertex.apiOf(model), connectTimeout }),
+      ),
+    credentials: { keys: ["credentials", "accessToken"], variables: ["GOOGLE_APPLICATION_CREDENTIALS"] },
+    models:
+      "ids look like gemini-2.5-flash, claude-sonnet-4-5@20250929 or meta/llama-3.3-70b-instruct-maas; partners' and open models are enabled per project in Model Garden, and each model is served in some locations",
+    statusPage: "https://status.cloud.google.com",
   }),
   azure: vendor({
     keys: Schema.Struct({

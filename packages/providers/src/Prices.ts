@@ -26,6 +26,7 @@ export const source = (deployment: Address.Addressed): Source | undefined => {
   if (provider === "simulated" || Local.isServer(provider) || Address.isLocal(deployment)) return undefined
   if (provider === "bedrock") return { providerId: "aws" }
   if (provider === "azure") return { providerId: "azure" }
+  if (provider === "vertex") return { providerId: "google" }
   const url = Address.of(deployment)
   if (url !== undefined) return { providerApiUrl: url }
   return { providerId: provider === "gemini" ? "google" : provider }

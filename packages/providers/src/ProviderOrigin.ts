@@ -9,6 +9,7 @@ const names: Readonly<Record<string, string>> = {
   bedrock: "aws.bedrock",
   gemini: "gcp.gemini",
   mistral: "mistral_ai",
+  vertex: "gcp.vertex_ai",
   xai: "x_ai",
 }
 

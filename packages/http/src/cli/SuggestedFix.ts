@@ -75,7 +75,7 @@ const credentials = (name: string, { deployments, variables }: Settings, apiKey:
   const known = vendors[deployment.provider].credentials
   const given = apiKey === undefined ? known.keys.filter((key) => Object.hasOwn(deployment.keys, key)) : [apiKey]
   if (given.length === 0 && Address.configured(deployment)?.key === "baseUrl") {
-    return `${keyPath(keyPath("deployments", name), "apiKey")}: this server requires a key, and no other key is sent to a baseUrl`
+    return `${keyPath(keyPath("deployments", name), known.keys[0] ?? "apiKey")}: this server requires a key, and no other key is sent to a baseUrl`
   }
   if (given.length === 0) {
     return known.variables.length === 0
@@ -91,8 +91,10 @@ const credentials = (name: string, { deployments, variables }: Settings, apiKey:
     .join("; ")
 }
 
-const where = ({ keys }: Deployment): string =>
-  "region" in keys && keys.region !== undefined ? ` in ${keys.region}` : ""
+const where = ({ keys }: Deployment): string => {
+  if ("location" in keys && keys.location !== undefined) return ` in ${keys.location}`
+  return "region" in keys && keys.region !== undefined ? ` in ${keys.region}` : ""
+}
 
 const address = (deployment: Deployment, path: string): string => {
   const named = Address.configured(deployment)

@@ -30,7 +30,7 @@ const always = ["@effect/platform-node", "@effect/platform-node-shared", "effect
 
 /** Modules of ours that only some configurations, or other commands, need. */
 const optional =
-  /^providers\/src\/(?:anthropic|bedrock|gemini|testing|import\/(?:litellm|portkey|priorities)|simulated\/(?:Answer|Simulated|Vectors)|openai\/(?:OpenAi|Azure)|protocols\/converse)\b|^http\/src\/(?:state|rehearsal|cli\/demo|cli\/admin|cli\/rehearsal)\/|^core\/src\/(?:rehearsal\/(?!tape\/)|Rehearsal)/
+  /^providers\/src\/(?:anthropic|bedrock|gemini|testing|import\/(?:litellm|portkey|priorities)|simulated\/(?:Answer|Simulated|Vectors)|openai\/(?:OpenAi|Azure)|vertex|protocols\/converse)\b|^http\/src\/(?:state|rehearsal|cli\/demo|cli\/admin|cli\/rehearsal)\/|^core\/src\/(?:rehearsal\/(?!tape\/)|Rehearsal)/
 
 /** Of `optional`, what the grammar of the configuration and of the command line needs. */
 const small = [
@@ -38,6 +38,7 @@ const small = [
   "http/src/cli/demo/Demo.ts",
   "http/src/cli/rehearsal/Commands.ts",
   "providers/src/bedrock/Guardrail.ts",
+  "providers/src/vertex/Api.ts",
 ]
 
 const optionalOf = (ours: ReadonlyArray<string>) =>
@@ -62,13 +63,25 @@ describe.concurrent("the modules of serve", () => {
     const { ours, packages } = await loaded("{ provider: anthropic, model: claude-sonnet-4-5, apiKey: x }")
     assert.includeMembers([...packages], ["@anthropic-ai/sdk", ...always, "undici"])
     assert.deepStrictEqual(
-      packages.filter((name) => /^(?:openai|@google\/|@aws-sdk\/|@smithy\/|redis$)/.test(name)),
+      packages.filter((name) => /^(?:openai|@google\/|google-auth-library|@aws-sdk\/|@smithy\/|redis$)/.test(name)),
       [],
     )
     assert.deepStrictEqual(optionalOf(ours), [
       "providers/src/anthropic/Anthropic.ts",
       "providers/src/anthropic/Errors.ts",
     ])
+  })
+
+  it("are those of Claude's protocol for a deployment of Claude on Vertex AI", async () => {
+    const { ours, packages } = await loaded(
+      "{ provider: vertex, model: claude-sonnet-4-5@20250929, project: p, location: global }",
+    )
+    assert.includeMembers([...packages], ["@anthropic-ai/sdk", "google-auth-library", ...always, "undici"])
+    assert.deepStrictEqual(
+      packages.filter((name) => /^(?:openai|@google\/|@aws-sdk\/|@smithy\/|redis$)/.test(name)),
+      [],
+    )
+    assert.include(optionalOf(ours), "providers/src/vertex/Vertex.ts")
   })
 
   it("include no prices for a deployment with its own", async () => {

@@ -34,13 +34,14 @@ export const of = (deployment: Addressed): string | undefined => {
 export const isOwn = (deployment: Addressed): boolean => {
   const address = configured(deployment)
   if (address === undefined) return isSelfHosted(deployment)
-  return address.key === "baseUrl" && !(URL.canParse(address.url) && vendorHosts.has(new URL(address.url).host))
+  return address.key === "baseUrl" && !(URL.canParse(address.url) && isVendors(new URL(address.url).host))
 }
+
+const isVendors = (host: string): boolean => vendorHosts.has(host) || host.endsWith(".googleapis.com")
 
 const vendorHosts: ReadonlySet<string> = new Set([
   "api.openai.com",
   "api.anthropic.com",
-  "generativelanguage.googleapis.com",
   ...Object.values<Compatible.Vendor>(Compatible.vendors).flatMap(({ baseUrl, variable }) =>
     variable === undefined ? [] : [new URL(baseUrl).host],
   ),

@@ -80,15 +80,19 @@ export const hidden = (expected: string): Schema.Codec<string> =>
 /** `Schema.Redacted` would decode the text inside, which costs ten times as much. */
 const Credential = Schema.declare((value): value is Redacted.Redacted => Redacted.isRedacted(value))
 
+/** A secret text, decoded to `Redacted`. */
+export const secretText = (expected: string): Schema.Codec<Redacted.Redacted, string> =>
+  source({
+    from: Schema.String,
+    to: Credential,
+    expected,
+    notes: { quotable: true, secret: true },
+    parse: (value) => (value.trim() === "" ? undefined : Redacted.make(value)),
+    print: Redacted.value,
+  })
+
 /** A credential, decoded to `Redacted`. */
-export const secret: Schema.Codec<Redacted.Redacted, string> = source({
-  from: Schema.String,
-  to: Credential,
-  expected: 'a secret text, such as "${API_KEY}"',
-  notes: { quotable: true, secret: true },
-  parse: (value) => (value.trim() === "" ? undefined : Redacted.make(value)),
-  print: Redacted.value,
-})
+export const secret = secretText('a secret text, such as "${API_KEY}"')
 
 const secretsExpected = 'a list of at least one secret text, such as ["${API_KEY_1}", "${API_KEY_2}"]'
 

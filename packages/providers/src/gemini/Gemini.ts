@@ -108,7 +108,7 @@ const readKey = ({ apiKey, baseUrl }: Options): Effect.Effect<Redacted.Redacted 
     : Effect.undefined
 
 /** Lets the SDK call `generateContent` with a `fetch` that sends nothing, and returns the address and headers. */
-const sdkRequest = (
+export const sdkRequest = (
   { GoogleGenAI }: Pick<typeof Sdk, "GoogleGenAI">,
   baseUrl: string,
   key: Redacted.Redacted | undefined,

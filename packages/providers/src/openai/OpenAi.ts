@@ -214,14 +214,15 @@ const hasPortableSignatures = (baseUrl: string): boolean =>
   /^https:\/\/(?:(?:[\w-]+\.)*openai\.com|generativelanguage\.googleapis\.com|openrouter\.ai)(?=[:/]|$)/.test(baseUrl)
 
 /** An API: its codec and its path. */
-interface ApiCodec {
+export interface ApiCodec {
   readonly codec: HttpProvider.ProtocolCodec<WireError>
   readonly path: string
 }
 
 const responses: ApiCodec = { codec: Responses, path: "/responses" }
 
-const chatCompletions = (dialect: ChatCompletions.Compatibility.Compatibility): ApiCodec => ({
+/** Chat Completions in a dialect. */
+export const chatCompletions = (dialect: ChatCompletions.Compatibility.Compatibility): ApiCodec => ({
   codec: {
     ...ChatCompletions,
     Request: {

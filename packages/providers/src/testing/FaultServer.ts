@@ -1,6 +1,6 @@
 /**
- * A local server that simulates providers and fails on demand. It has the APIs of OpenAI (two), Anthropic, Bedrock and Gemini
- * on one loopback port. A model's requests follow its script, or the script of its name (`"429-once"`, see `FaultName.ts`).
+ * A local server that simulates providers and fails on demand. It has the APIs of OpenAI (two), Anthropic, Bedrock, Gemini and
+ * Vertex AI on one loopback port. A model's requests follow its script, or the script of its name (`"429-once"`, see `FaultName.ts`).
  * Other models get a response.
  *
  * ```ts
@@ -30,6 +30,7 @@ import { openAi } from "./OpenAi.ts"
 import type { Pace } from "./FaultPlayer.ts"
 import * as FaultPlayer from "./FaultPlayer.ts"
 import { responses } from "./Responses.ts"
+import { vertex } from "./Vertex.ts"
 import type { WireRequest, Fields, Wire } from "./Wire.ts"
 import { fields, json } from "./Wire.ts"
 
@@ -166,7 +167,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-const wires: ReadonlyArray<Wire> = [openAi, responses, anthropic, bedrock, gemini]
+const wires: ReadonlyArray<Wire> = [...vertex, openAi, responses, anthropic, bedrock, gemini]
 
 const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked: WireRequest } | undefined => {
   const [bare = path] = path.split("?", 1)

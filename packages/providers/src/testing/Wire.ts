@@ -187,7 +187,7 @@ export interface ErrorAnswer {
 
 /** An API of a vendor (OpenAI has two): it reads requests, and writes responses, streams and errors. */
 export interface Wire {
-  readonly vendor: "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
+  readonly vendor: "openai" | "responses" | "anthropic" | "bedrock" | "gemini" | "vertex"
   /** The request at this path (without query); `undefined` if the path is not this vendor's. */
   readonly read: (path: string, body: Fields) => WireRequest | undefined
   /** Headers of every response. */

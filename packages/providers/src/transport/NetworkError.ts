@@ -98,13 +98,14 @@ const causes = (failure: unknown): ReadonlyArray<object> => {
 }
 
 /**
- * The `ProviderError` of a failure below HTTP; `undefined` if it is none. Call this before looking at an error's name:
+ * The `ProviderError` of a failure below HTTP, or that caused it; `undefined` if it is none. Call this before looking at an error's name:
  * Bedrock's SDK names a connection reset a timeout.
  */
 export const classify = (failure: unknown): ProviderError | undefined => {
   const resourceError = localError(failure)
   if (resourceError !== undefined) return resourceError
   for (const cause of causes(failure)) {
+    if (cause instanceof ProviderError) return cause
     const code = codeOf(cause)
     if (cause instanceof UnreadableAnswer) {
       const { message, status } = cause

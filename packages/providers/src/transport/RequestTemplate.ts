@@ -7,12 +7,19 @@ import type { Native } from "@understudy/core/Chat"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import type { Redaction } from "./Redaction.ts"
 
+/** The headers, by lower-case names, and the query of a client's own request. */
+type Own = Pick<Native, "headers" | "query">
+
 export interface RequestTemplate {
   readonly origin: string
   /** Contains `{model}` if the vendor's path includes the model. */
   readonly path: string
   /** Alternating names and values: undici writes them without further checks. */
   readonly headers: ReadonlyArray<string>
+  /** The path of a model, in place of its name. */
+  readonly modelPath?: ((model: string) => string) | undefined
+  /** What is sent of the headers and the query of a client's own request. Default: all. */
+  readonly accept?: ((own: Own) => Own) | undefined
 }
 
 /** The part of an SDK client that builds requests, common to `openai` and `@anthropic-ai/sdk`. */
@@ -59,7 +66,9 @@ export const withModel = (template: RequestTemplate, model: string): RequestTemp
   takesModel(template)
     ? {
         ...template,
-        path: template.path.replace(placeholder, () => model.split("/").map(encodeURIComponent).join("/")),
+        path: template.path.replace(placeholder, () =>
+          (template.modelPath?.(model) ?? model).split("/").map(encodeURIComponent).join("/"),
+        ),
       }
     : template
 
@@ -67,16 +76,16 @@ export const withModel = (template: RequestTemplate, model: string): RequestTemp
 export const placeholder = "{model}"
 
 /** The template with the headers and the query of a client's own request. The client's headers take precedence. */
-export const withNative = (
-  template: RequestTemplate,
-  { headers, query }: Pick<Native, "headers" | "query">,
-): RequestTemplate => ({
-  ...template,
-  ...(headers === undefined ? undefined : { headers: overlay(template.headers, headers) }),
-  ...(query === undefined
-    ? undefined
-    : { path: `${template.path}${template.path.includes("?") ? "&" : "?"}${new URLSearchParams(query)}` }),
-})
+export const withNative = (template: RequestTemplate, native: Own): RequestTemplate => {
+  const { headers, query } = template.accept?.(native) ?? native
+  return {
+    ...template,
+    ...(headers === undefined ? undefined : { headers: overlay(template.headers, headers) }),
+    ...(query === undefined
+      ? undefined
+      : { path: `${template.path}${template.path.includes("?") ? "&" : "?"}${new URLSearchParams(query)}` }),
+  }
+}
 
 const overlay = (headers: ReadonlyArray<string>, own: Readonly<Record<string, string>>): ReadonlyArray<string> => {
   const kept: Array<string> = []

@@ -95,6 +95,37 @@ const vendors: ReadonlyArray<readonly [params: string, deployment: object, repor
       endpoint: "https://vpce.example",
     },
   ],
+  [
+    "model: vertex_ai/gemini-2.5-pro, vertex_project: search-prod-1, vertex_location: global, vertex_credentials: os.environ/VERTEX_CREDENTIALS",
+    {
+      provider: "vertex",
+      model: "gemini-2.5-pro",
+      project: "search-prod-1",
+      location: "global",
+      credentials: "${VERTEX_CREDENTIALS}",
+    },
+  ],
+  [
+    "model: vertex_ai/claude-sonnet-4-5@20250929, vertex_credentials: { type: service_account }",
+    {
+      provider: "vertex",
+      model: "claude-sonnet-4-5@20250929",
+      location: "${VERTEXAI_LOCATION:-us-central1}",
+      credentials: '{"type":"service_account"}',
+    },
+  ],
+  [
+    "model: vertex_ai/gemini/123, vertex_location: us-central1, api_base: 'https://proxy.example/v1/x'",
+    { provider: "vertex", model: "endpoints/123", location: "us-central1" },
+    [
+      "model_list[0].litellm_params.vertex_project: is missing: set GOOGLE_CLOUD_PROJECT, VERTEXAI_PROJECT is not read",
+      "model_list[0].litellm_params.api_base: has a path: not imported, and Google's address is used",
+    ],
+  ],
+  [
+    "model: vertex_ai/meta/llama-3.3-70b-instruct-maas, vertex_project: p, vertex_location: us-central1",
+    { provider: "vertex", model: "meta/llama-3.3-70b-instruct-maas", project: "p", location: "us-central1" },
+  ],
   ["model: groq/llama-3.3-70b", { provider: "groq", model: "llama-3.3-70b" }],
   [
     "model: groq/llama-3.3-70b, api_base: 'http://proxy.example/v1', extra_headers: { x: '1' }",
@@ -165,7 +196,7 @@ describe("LiteLLM: vendors", () => {
   it("reports deployments of unsupported vendors and imports the others", () => {
     const { deployments, report } = litellm(`
 model_list:
-  - { model_name: a, litellm_params: { model: vertex_ai/gemini-pro } }
+  - { model_name: a, litellm_params: { model: sagemaker/gemini-pro } }
   - { model_name: b, litellm_params: { model: a-name-that-tells-nothing } }
   - { model_name: c, litellm_params: { model: hosted_vllm/m } }
   - { model_name: d, litellm_params: { model: openai/gpt-image-1 }, model_info: { mode: image_generation } }
@@ -174,7 +205,7 @@ model_list:
 `)
     assert.deepStrictEqual(Object.keys(deployments), ["e"])
     assert.deepStrictEqual(report, [
-      "model_list[0].litellm_params.model: the provider vertex_ai is not supported: not imported",
+      "model_list[0].litellm_params.model: the provider sagemaker is not supported: not imported",
       "model_list[1].litellm_params.model: does not name a provider, such as openai/…: not imported",
       "model_list[2].litellm_params.api_base: is missing, and this provider has no default address: not imported",
       "model_list[3].model_info.mode: the mode image_generation is not supported, only chat and embeddings: not imported",
@@ -183,7 +214,7 @@ model_list:
   })
 
   it("fails only if no deployment is left", () => {
-    const nothing = Litellm.read({ model_list: [{ model_name: "a", litellm_params: { model: "vertex_ai/x" } }] })
+    const nothing = Litellm.read({ model_list: [{ model_name: "a", litellm_params: { model: "sagemaker/x" } }] })
     assert.deepStrictEqual(Result.isFailure(nothing) && nothing.failure.at(-1)?.path, "model_list")
   })
 })

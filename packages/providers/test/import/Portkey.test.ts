@@ -124,15 +124,15 @@ describe("Portkey: a target", () => {
   })
 
   it("of an unsupported provider is reported without its secrets", () => {
-    const nothing = Portkey.read({ provider: "vertex-ai", api_key: "sk-secret" })
+    const nothing = Portkey.read({ provider: "sagemaker", api_key: "sk-secret" })
     assert.deepStrictEqual(Result.isFailure(nothing) ? nothing.failure : [], [
-      { path: "provider", message: "the provider vertex-ai is not supported: not imported" },
+      { path: "provider", message: "the provider sagemaker is not supported: not imported" },
       { path: "", message: "has no target that can be imported" },
     ])
     assert.isTrue(Result.isFailure(Portkey.read({ virtual_key: "pc-1234" })))
     assert.isTrue(Result.isFailure(Portkey.read(["a list"])))
     for (const mode of ["fallback", "loadbalance", "conditional", "single", "any"]) {
-      assert.isTrue(Result.isFailure(Portkey.read({ strategy: { mode }, targets: [{ provider: "vertex-ai" }] })), mode)
+      assert.isTrue(Result.isFailure(Portkey.read({ strategy: { mode }, targets: [{ provider: "sagemaker" }] })), mode)
     }
   })
 })

@@ -1,6 +1,7 @@
 /**
  * The vendor of a LiteLLM deployment, by the prefix of its model, and the vendor keys for it.
  */
+import * as Predicate from "effect/Predicate"
 import type { Document, ImportReader } from "../ImportReader.ts"
 import { compact } from "../ImportReader.ts"
 import * as Endpoints from "../Endpoints.ts"
@@ -84,6 +85,34 @@ const bedrock: Reading = (model, params) => {
   }
 }
 
+/** `vertex_ai/`, then a model with or without its publisher; a number, alone or after `gemini/`, is a tuned model's endpoint. */
+const vertex: Reading = (model, params) => {
+  if (/^openai\/\d+$/.test(model)) {
+    return params.warn("model", "is an endpoint of your own in place of a model: not imported")
+  }
+  const [, endpoint] = /^(?:gemini\/)?(\d+)$/.exec(model) ?? []
+  const credentials = params.take("vertex_credentials") ?? params.take("vertex_ai_credentials")
+  const project = params.text("vertex_project") ?? params.text("vertex_ai_project")
+  if (project === undefined && credentials === undefined) {
+    params.warn("vertex_project", "is missing: set GOOGLE_CLOUD_PROJECT, VERTEXAI_PROJECT is not read")
+  }
+  const { baseUrl } = account(params)
+  const isOrigin = baseUrl === undefined || /^https?:\/\/[^/]+\/?$/.test(baseUrl)
+  if (!isOrigin) params.warn("api_base", "has a path: not imported, and Google's address is used")
+  return {
+    provider: "vertex",
+    model: endpoint === undefined ? model : `endpoints/${endpoint}`,
+    location:
+      params.text("vertex_location") ?? params.text("vertex_ai_location") ?? "${VERTEXAI_LOCATION:-us-central1}",
+    ...compact({
+      project,
+      credentials: Predicate.isObject(credentials) ? JSON.stringify(credentials) : credentials,
+      baseUrl: isOrigin ? baseUrl : undefined,
+      ...headers(params),
+    }),
+  }
+}
+
 /** LiteLLM omits the account of Fireworks' own models. */
 const fireworks = (model: string): string =>
   /^accounts\/|#/.test(model) ? model : `accounts/fireworks/models/${model}`
@@ -117,6 +146,8 @@ const prefixes: Readonly<Record<string, Reading>> = {
   perplexity: compatible("perplexity"),
   sambanova: compatible("sambanova"),
   together_ai: compatible("together"),
+  vertex_ai: vertex,
+  vertex_ai_beta: vertex,
   vllm: compatible("vllm"),
   xai: compatible("xai"),
 }

@@ -1,6 +1,7 @@
 /**
  * The vendor of a Portkey target, by its provider or its virtual key, and the vendor keys for it.
  */
+import * as Predicate from "effect/Predicate"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, ImportReader } from "../ImportReader.ts"
 import { compact } from "../ImportReader.ts"
@@ -57,6 +58,27 @@ const bedrock: Reading = ({ apiKey, baseUrl }, target) => ({
   },
 })
 
+/** Portkey writes a publisher before a dot: `anthropic.claude-sonnet-4-5`, `meta.llama-4`, `endpoints.123`. */
+const vertex: Reading = ({ apiKey, baseUrl, model }, target) => {
+  const account = target.take("vertex_service_account_json")
+  const [, publisher, name] =
+    /^(anthropic|deepseek-ai|endpoints|google|meta|mistralai|openai|qwen)\.(.+)$/.exec(model ?? "") ?? []
+  const own = publisher === "anthropic" || publisher === "google"
+  return {
+    keys: {
+      provider: "vertex",
+      ...compact({
+        project: target.text("vertex_project_id"),
+        location: target.text("vertex_region"),
+        credentials: Predicate.isObject(account) ? JSON.stringify(account) : account,
+        accessToken: account === undefined ? apiKey : undefined,
+        baseUrl,
+      }),
+    },
+    model: name === undefined ? model : own ? name : `${publisher}/${name}`,
+  }
+}
+
 const compatible =
   (name: Endpoints.Name): Reading =>
   ({ apiKey, baseUrl }) => {
@@ -84,6 +106,7 @@ const providers: Readonly<Record<string, Reading>> = {
   "perplexity-ai": compatible("perplexity"),
   sambanova: compatible("sambanova"),
   "together-ai": compatible("together"),
+  "vertex-ai": vertex,
   "x-ai": compatible("xai"),
 }
 
@@ -91,6 +114,7 @@ const providers: Readonly<Record<string, Reading>> = {
 const hints: ReadonlyArray<readonly [hint: RegExp, provider: string]> = [
   [/azure/i, "azure-openai"],
   [/bedrock|aws/i, "bedrock"],
+  [/vertex/i, "vertex-ai"],
   [/anthropic|claude/i, "anthropic"],
   [/open-?router/i, "openrouter"],
   [/open-?ai|gpt/i, "openai"],
@@ -122,14 +146,21 @@ export const read = (target: ImportReader, called: string | undefined): Vendor |
   if (reading === undefined) return target.warn(key, `the provider ${label} is not supported: not imported`)
   const own = target.text("api_key")
   const variable = stored === undefined || own !== undefined ? undefined : variableOf(stored)
-  if (variable !== undefined && label !== "bedrock") {
-    target.warn(key, `is stored by Portkey: read as ${label}, with its API key in ${variable}`)
-  } else if (variable !== undefined) {
-    target.warn(key, "is stored by Portkey: AWS's default credentials are used instead")
+  const defaults = Object.hasOwn(defaultCredentials, label) ? defaultCredentials[label] : undefined
+  if (variable !== undefined) {
+    const instead =
+      defaults === undefined ? `read as ${label}, with its API key in ${variable}` : `${defaults} are used instead`
+    target.warn(key, `is stored by Portkey: ${instead}`)
   }
-  const apiKey = own ?? (variable === undefined || label === "bedrock" ? undefined : Endpoints.reference(variable))
+  const apiKey = own ?? (variable === undefined || defaults !== undefined ? undefined : Endpoints.reference(variable))
   const read = reading({ apiKey, baseUrl: target.text("custom_host"), model }, target)
   return read && { label, keys: read.keys, model: read.model ?? model }
+}
+
+/** The providers that find credentials without a key. */
+const defaultCredentials: Readonly<Record<string, string>> = {
+  bedrock: "AWS's default credentials",
+  "vertex-ai": "Google's Application Default Credentials",
 }
 
 /** The environment variable for the API key behind a virtual key. */

@@ -21,7 +21,8 @@ import * as Wire from "./Wire.ts"
 // Encode: Embedding -> the upstream's body
 // ---------------------------------------------------------------------------------------------------------------------
 
-const tasks: Readonly<Record<Embedding.Purpose, string>> = {
+/** The names of purposes. */
+export const tasks: Readonly<Record<Embedding.Purpose, string>> = {
   query: "RETRIEVAL_QUERY",
   document: "RETRIEVAL_DOCUMENT",
   similarity: "SEMANTIC_SIMILARITY",
