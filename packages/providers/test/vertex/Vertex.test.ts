@@ -135,7 +135,7 @@ describe("embeddings", () => {
         const alone = yield* Effect.forEach(input, (text) => embed({ model, input: [text] }))
         assert.deepStrictEqual(
           vectors,
-          alone.map(({ vectors: [vector] }) => vector),
+          alone.flatMap(({ vectors }) => vectors),
         )
         assert.deepStrictEqual(usage, { inputTokens: 3, outputTokens: 0 })
         assert.strictEqual(yield* server.attempts(model), 6)
