@@ -12,8 +12,8 @@ export type Api = (typeof apis)[number]
 /** The API that has the model. An id without a publisher that is not Claude's or Mistral's is one of Google's. */
 export const apiOf = (model: string): Api => {
   const [publisher, name] = split(model)
-  if (publisher === "anthropic" || /^claude-/.test(name)) return "anthropic"
-  if (/-maas$/.test(name)) return "openai"
+  if (publisher === "anthropic" || name.startsWith("claude-")) return "anthropic"
+  if (name.endsWith("-maas")) return "openai"
   if (publisher === "mistralai" || /^(?:codestral|ministral|mistral)-/.test(name)) return "mistral"
   return publisher === undefined || publisher === "google" || publisher === "endpoints" ? "gemini" : "openai"
 }

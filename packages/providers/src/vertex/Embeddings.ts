@@ -17,7 +17,7 @@ export const protocol = "vertex-embeddings"
 
 /** Whether the model has `:embedContent` in place of `:predict`. */
 export const hasEmbedContent = (model: string): boolean =>
-  (model.includes("gemini") && !/gemini-embedding-001$/.test(model)) || model.includes("maas")
+  (model.includes("gemini") && !model.endsWith("gemini-embedding-001")) || model.includes("maas")
 
 /** The maximum of texts in one request. */
 export const batchOf = (model: string): number => (/gemini|maas/.test(model) ? 1 : 250)

@@ -27,6 +27,7 @@ import * as Start from "../ProviderStartError.ts"
 import type { ProviderStartError } from "../ProviderStartError.ts"
 import type { Redaction } from "../transport/Redaction.ts"
 import * as RequestTemplate from "../transport/RequestTemplate.ts"
+import type { Api } from "./Api.ts"
 import { resourceOf } from "./Api.ts"
 import * as Embeddings from "./Embeddings.ts"
 import * as Errors from "./Errors.ts"
@@ -73,7 +74,7 @@ const methods =
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Google's models. */
-export const gemini = Effect.fnUntraced(function* ({
+const gemini = Effect.fnUntraced(function* ({
   common,
   headers,
   host,
@@ -173,7 +174,7 @@ const accept: RequestTemplate.RequestTemplate["accept"] = ({ headers }) => {
 }
 
 /** Anthropic's models. */
-export const anthropic = Effect.fnUntraced(function* ({
+const anthropic = Effect.fnUntraced(function* ({
   common,
   headers,
   host,
@@ -275,7 +276,7 @@ const chatCompletions = Effect.fnUntraced(function* (
 })
 
 /** The models behind the OpenAI-compatible endpoint. The model is in the body. */
-export const openai = (connection: Connection): Made =>
+const openai = (connection: Connection): Made =>
   chatCompletions(connection, open, (headers) => ({
     template: {
       origin: connection.origin,
@@ -285,7 +286,7 @@ export const openai = (connection: Connection): Made =>
   }))
 
 /** Mistral's models: its own protocol, with the model in the URL and in the body. */
-export const mistral = (connection: Connection): Made =>
+const mistral = (connection: Connection): Made =>
   chatCompletions(
     connection,
     Compatible.vendors.mistral.dialect,
@@ -298,3 +299,6 @@ export const mistral = (connection: Connection): Made =>
 
 /** The id of a model without its publisher and its version. */
 const bare = (model: string): string => model.replace(/^.*\//, "").replace(/@.*$/, "")
+
+/** The provider of each API. */
+export const connect: Readonly<Record<Api, (connection: Connection) => Made>> = { gemini, anthropic, mistral, openai }

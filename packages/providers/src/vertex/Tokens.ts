@@ -5,7 +5,7 @@
  * A refresh that fails is retried with a backoff while the present token is valid, and fails no call. A token that the API
  * rejects with a 401, such as a revoked one, is replaced once.
  */
-import { ProviderError } from "@understudy/core/ProviderError"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

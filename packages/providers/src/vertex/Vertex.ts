@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
   const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
   const { origin, pathname } = new URL(address)
   const prefix = pathname === "/" ? "" : pathname
-  return yield* Models[api]({
+  return yield* Models.connect[api]({
     origin,
     parent: (version) => `${prefix}${Location.parentOf(apiVersion ?? version, project, location)}`,
     headers,
