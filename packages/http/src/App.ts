@@ -96,6 +96,7 @@ const gateway = (
       layerUsageLog(configuration, main),
       recording,
       layerLedger(configuration, inForce, store, main),
+      layerResponses(configuration, store),
       budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),
@@ -205,6 +206,17 @@ const layerLedger = (
               layer({ ...ledger, spill: { ...ledger.spill, file: ownFile(ledger.spill.file, main) } }, deployments),
               [store, NodeServices.layer],
             ),
+        ),
+      )
+
+/** The stored responses, if responses are stored. */
+const layerResponses = ({ responses }: Configuration, store: ReturnType<typeof layerStore> | undefined) =>
+  store === undefined || !responses.store
+    ? Layer.empty
+    : Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("./responses/SqlResponseStore.ts")),
+          ({ layer }) => Layer.provide(layer(responses), store),
         ),
       )
 

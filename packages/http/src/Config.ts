@@ -1,6 +1,6 @@
 /**
  * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `guardrails`, `usageLog`, `record`, `database`, `budgets`, `ledger`,
- * `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
+ * `responses`, `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
@@ -29,6 +29,8 @@ import type * as Recording from "./record/Recording.ts"
 import type { UsageLogSettings } from "./observe/UsageLog.ts"
 import { TelemetrySection } from "./config/TelemetrySection.ts"
 import * as RecordSection from "./config/RecordSection.ts"
+import type { ResponsesSettings } from "./config/ResponsesSection.ts"
+import * as ResponsesSection from "./config/ResponsesSection.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import type { Database } from "./store/Store.ts"
 import * as YamlText from "./config/YamlText.ts"
@@ -45,6 +47,7 @@ export interface Configuration extends Config.Settings {
   readonly budgets: BudgetSettings
   /** Used only with a database. */
   readonly ledger: Ledger.Settings
+  readonly responses: ResponsesSettings
   /** Completed by environment variables when the gateway starts: see `telemetry/Settings`. */
   readonly telemetry: typeof TelemetrySection.Type
   readonly faultInjection: FaultInjectionSettings
@@ -84,6 +87,7 @@ export const decode = (
         database: DatabaseSection,
         budgets: BudgetsSection.BudgetsSection,
         ledger: LedgerSection.LedgerSection,
+        responses: ResponsesSection.ResponsesSection,
         telemetry: TelemetrySection,
         faultInjection: FaultInjectionSection.FaultInjectionSection,
       },
@@ -99,6 +103,7 @@ export const decode = (
         keys,
         ledger,
         record,
+        responses,
         server,
         state,
         telemetry,
@@ -115,6 +120,7 @@ export const decode = (
         ...UsageLogSection.missingFile(usageLog),
         ...RecordSection.missingFile(record),
         ...LedgerSection.missingDatabase(ledger, database),
+        ...ResponsesSection.missingDatabase(responses, database),
       ]
       return problems.length > 0
         ? Result.fail(problems)
@@ -129,6 +135,7 @@ export const decode = (
             database,
             budgets: BudgetsSection.settings(budgets, keys),
             ledger: LedgerSection.settings(ledger, database),
+            responses: ResponsesSection.settings(responses),
             telemetry,
             faultInjection: FaultInjectionSection.settings(faultInjection),
             notImported: [],

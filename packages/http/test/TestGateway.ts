@@ -32,7 +32,10 @@ import type * as Overload from "../src/Overload.ts"
 import * as ServerLimits from "../src/ServerLimits.ts"
 import * as CallLog from "../src/observe/CallLog.ts"
 import * as KeyMetrics from "../src/observe/KeyMetrics.ts"
+import * as SqlResponseStore from "../src/responses/SqlResponseStore.ts"
 import * as Server from "../src/Server.ts"
+import type { Database } from "../src/store/Store.ts"
+import * as Store from "../src/store/Store.ts"
 
 export type Vendor = "openai" | "responses" | "anthropic" | "bedrock" | "gemini"
 
@@ -60,6 +63,8 @@ export interface Options {
   readonly vendor?: Vendor
   /** Whose `backup` is; as primary's if not said. */
   readonly backup?: Vendor
+  /** Where responses are stored: nowhere if not said. */
+  readonly database?: Database
   /** Whether the backup takes the beginning of an answer. */
   readonly prefilling?: boolean
 }
@@ -110,7 +115,14 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     ...(options.overload === undefined ? undefined : { overload: options.overload }),
     drain: { delay: Duration.zero, timeout: Duration.seconds(5), ...options.drain },
   }).pipe(
-    Layer.provide([Metrics.layer(), KeyMetrics.layer, CallLog.layer]),
+    Layer.provide([
+      Metrics.layer(),
+      KeyMetrics.layer,
+      CallLog.layer,
+      options.database === undefined
+        ? Layer.empty
+        : Layer.provide(SqlResponseStore.layer({ keep: Duration.days(30) }), Store.layer(options.database)),
+    ]),
     Layer.provideMerge(HeldLive),
     Layer.provideMerge(Drain.layer),
     Layer.provide([

@@ -276,7 +276,8 @@ export class ReasoningOptions extends Schema.Opaque<ReasoningOptions>()(
 /**
  * The client's request in its own protocol. A provider of that protocol sends `body` unchanged, except for the model's name
  * and the fields that the engine adds. `headers` are in lower case, from an allow-list. In a `body` that the gateway parsed,
- * a number that JavaScript would print differently (`1.0`, `1e400`, beyond 2^53) is a `JSON.rawJSON`.
+ * a number that JavaScript would print differently (`1.0`, `1e400`, beyond 2^53) is a `JSON.rawJSON`. `stored`: the gateway stores
+ * the response for later calls, so that the provider need not, and is asked for what a later call sends back.
  */
 export class Native extends Schema.Opaque<Native>()(
   Schema.Struct({
@@ -284,6 +285,7 @@ export class Native extends Schema.Opaque<Native>()(
     body: Schema.Record(Schema.String, Schema.Unknown),
     headers: Schema.optional(Schema.Record(Schema.String, Schema.String)),
     query: Schema.optional(Schema.Record(Schema.String, Schema.String)),
+    stored: Schema.optional(Schema.Boolean),
   }),
 ) {}
 

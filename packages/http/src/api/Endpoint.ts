@@ -13,6 +13,7 @@ import type { Router, Answer } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Address, Answering, ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
+import { Stored } from "@understudy/providers/protocols/responses"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -35,6 +36,7 @@ import { cutOff } from "./Unavailable.ts"
 import { IsKey } from "./GatewayKeys.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as Passthrough from "./Passthrough.ts"
+import type { Prepared, Recording } from "./StoredCalls.ts"
 import * as InFlight from "../InFlight.ts"
 import * as ServerSpan from "../telemetry/ServerSpan.ts"
 import { RequestTracing } from "../telemetry/ServerSpan.ts"
@@ -45,8 +47,21 @@ export type Handler = Effect.Effect<
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-/** Handles a chat request, streamed or not. `address` has what the path sets: model and streaming. */
-export const handle = (router: Router["Service"], protocol: ClientProtocol, address: Address = {}): Handler => {
+/** Completes a decoded call before it is routed: see `StoredCalls.prepare`. */
+export type Prepare = <A extends { readonly request: Chat.Request }>(
+  call: A,
+) => Effect.Effect<Prepared<A>, ApiError.ApiError>
+
+/**
+ * Handles a chat request, streamed or not. `address` has what the path sets: model and streaming. `prepare`: completes the
+ * call, and says what is to be stored of it.
+ */
+export const handle = (
+  router: Router["Service"],
+  protocol: ClientProtocol,
+  address: Address = {},
+  prepare?: Prepare,
+): Handler => {
   const { readsTexts } = protocol.Request
   const decode = (body: Record<string, unknown>) =>
     Result.map(protocol.Request.decode(body, address), (request) => ({
@@ -57,9 +72,14 @@ export const handle = (router: Router["Service"], protocol: ClientProtocol, addr
     const protocols = router.protocols(address.model ?? model)
     return (readsTexts === true ? [protocol] : ClientProtocols.all).some((each) => protocols.has(each.protocol))
   }
-  return called(protocol, JsonBody.decodeChat(decode, { isOutlined, readsTexts }), (call) =>
-    call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
-  )
+  const decoded = JsonBody.decodeChat(decode, { isOutlined, readsTexts })
+  return prepare === undefined
+    ? called(protocol, decoded, (call) =>
+        call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
+      )
+    : called(protocol, Effect.flatMap(decoded, prepare), (call) =>
+        call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
+      )
 }
 
 /** An embeddings protocol: decodes requests, encodes responses. */
@@ -197,40 +217,52 @@ const replied = <A extends Answer<unknown>>(
     onFailure: (error) => Effect.fail(ApiError.make(error, level)),
   })
 
-const complete = (
-  router: Router["Service"],
-  protocol: ClientProtocol,
-  call: Incoming & { readonly request: Chat.Request },
-) =>
-  replied(call, router.chat(call.request, call.options), ({ receipt, response }) =>
+type ChatCall = Prepared<Incoming & { readonly request: Chat.Request }>
+
+const complete = (router: Router["Service"], protocol: ClientProtocol, call: ChatCall) => {
+  const encode = ({ receipt, response }: Answer<Chat.Response>): string =>
     // The provider's own text, if it used this protocol.
     response.native?.protocol === protocol.protocol
       ? response.native.text
-      : JSON.stringify(protocol.Response.encode(response, answering(call.request, receipt, call.clock))),
-  )
+      : JSON.stringify(protocol.Response.encode(response, answering(call.request, receipt, call.clock)))
+  const { recording } = call
+  const answered = router.chat(call.request, call.options)
+  return recording === undefined
+    ? replied(call, answered, encode)
+    : replied(
+        call,
+        Effect.tap(answered, (answer) => save(recording, encode(answer))),
+        (answer) => Stored.complete(encode(answer), recording.fields()),
+      )
+}
 
-const answering = (request: Chat.Request, { id, startedAt }: Receipt, clock: Clock.Clock): Answering => ({
+const save = ({ fields, save }: Recording, text: string): Effect.Effect<void> => save(Stored.complete(text, fields()))
+
+const answering = (
+  request: Chat.Request,
+  { id, startedAt }: Receipt,
+  clock: Clock.Clock,
+  recording?: Recording,
+): Answering => ({
   request,
   id,
   created: Math.floor(startedAt / 1000),
   now: () => Math.floor(clock.currentTimeMillisUnsafe() / 1000),
+  stored: recording?.fields,
 })
 
-const streamed = (
-  router: Router["Service"],
-  protocol: ClientProtocol,
-  call: Incoming & { readonly request: Chat.Request },
-) => {
-  const { clock, http, level, options, request } = call
+const streamed = (router: Router["Service"], protocol: ClientProtocol, call: ChatCall) => {
+  const { clock, http, level, options, recording, request } = call
   return Effect.matchEffect(router.chatStream(request, options), {
     onSuccess: (streaming) => {
       WriteTimeout.limit(http, clock, streaming)
-      const context = answering(request, streaming.receipt, clock)
+      const context = answering(request, streaming.receipt, clock, recording)
       const { contentType = "text/event-stream", idle: keepAlive } = protocol.Stream
       const encoder = protocol.Stream.encoder(context)
       const failed = (error: RouterError) => encoder.fail(ApiError.make(error, level))
       InFlight.setFinalChunk(http, () => encoder.fail({ ...cutOff, requestId: context.id }))
-      const frames = HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive)
+      const saved = recording && HttpReply.saving(encoder, recording.save)
+      const frames = HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, keepAlive, saved)
       return Effect.succeed(
         HttpServerResponse.stream(frames, {
           headers: { ...HttpReply.headers(streaming.receipt, level, streaming), "cache-control": "no-cache" },

@@ -6,7 +6,7 @@ import { total } from "@understudy/core/Receipt"
 import type { Receipt } from "@understudy/core/Receipt"
 import type { Streaming } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
-import type { ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
+import type { ClientProtocol, Encoder } from "@understudy/providers/internal/protocols/ClientProtocol"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -117,7 +117,7 @@ export const catchErrors = <R>(
 /**
  * The bytes of a stream of frames: one write per chunk, then the protocol's end, or its error event. It never fails,
  * because a failing body would reset the connection and lose what was written. `keepAliveText` is sent while a stream is
- * buffered, and after each `keepAlive` milliseconds without output.
+ * buffered, and after each `keepAlive` milliseconds without output. `saving`: stores the response before its end is written.
  */
 export const encodeStream = (
   { frames, buffered, keepAlive }: Pick<Streaming, "frames" | "buffered" | "keepAlive">,
@@ -125,6 +125,7 @@ export const encodeStream = (
   end: () => string,
   fail: (error: RouterError) => string,
   keepAliveText = comment,
+  saving?: Saving,
 ): Stream.Stream<Uint8Array> => {
   const written = Stream.transformPull(frames, (upstream) => {
     let hasEnded = false
@@ -132,14 +133,24 @@ export const encodeStream = (
       hasEnded = true
       return [encode(text)]
     }
-    const next = Effect.catch(
-      Effect.map(upstream, (chunk): readonly [Uint8Array] => {
-        let written = ""
-        for (const frame of chunk) written += push(frame)
-        return [encode(written)]
-      }),
-      (error) => Effect.sync(() => last(Cause.isDone(error) ? end() : fail(error))),
-    )
+    const pushed = (chunk: ReadonlyArray<Chat.Frame>): string => {
+      let written = ""
+      for (const frame of chunk) written += push(frame)
+      return written
+    }
+    const chunks =
+      saving === undefined
+        ? Effect.map(upstream, (chunk): readonly [Uint8Array] => [encode(pushed(chunk))])
+        : Effect.flatMap(upstream, (chunk) => {
+            const written = pushed(chunk)
+            return saving.isDue()
+              ? Effect.map(saving.save, () => last(written + end()))
+              : Effect.succeed<readonly [Uint8Array]>([encode(written)])
+          })
+    const next = Effect.catch(chunks, (error) => {
+      if (!Cause.isDone(error)) return Effect.sync(() => last(fail(error)))
+      return saving === undefined ? Effect.sync(() => last(end())) : Effect.map(saving.save, () => last(end()))
+    })
     const pull: Pull.Pull<readonly [Uint8Array]> = Effect.suspend(() => (hasEnded ? Cause.done() : next))
     return Effect.succeed(pull)
   })
@@ -147,6 +158,21 @@ export const encodeStream = (
     ? withKeepAlive(written, encode(keepAliveText), keepAlive ?? defaultKeepAlive, buffered)
     : written
 }
+
+/** Stores a streamed response. `isDue`: whether its provider has ended it. */
+export interface Saving {
+  readonly isDue: () => boolean
+  readonly save: Effect.Effect<void>
+}
+
+/** Stores the response of an encoder, once. */
+export const saving = ({ isHeld, response }: Encoder, save: (response: string) => Effect.Effect<void>): Saving => ({
+  isDue: () => isHeld?.() === true,
+  save: Effect.suspend(() => {
+    const text = response?.()
+    return text === undefined ? Effect.void : save(text)
+  }),
+})
 
 /**
  * The stream, with `signal` after each `interval` milliseconds without output. `immediately` sends one at the start, so that

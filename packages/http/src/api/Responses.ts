@@ -1,34 +1,51 @@
 /**
- * OpenAI's Responses API: `POST /v1/responses`, streamed or not, and `POST /v1/responses/input_tokens`. Responses are not
- * stored, so requests for a stored response get 404.
+ * OpenAI's Responses API: `POST /v1/responses`, streamed or not, and `POST /v1/responses/input_tokens`. Where the gateway stores
+ * responses (see `ResponseStore`), a call may continue one, and they are read and deleted by their ids; else requests for a
+ * stored response get 404.
  */
 import { Router } from "@understudy/core/Router"
 import * as Responses from "@understudy/providers/protocols/responses"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Option from "effect/Option"
+import { ResponseStore } from "../responses/ResponseStore.ts"
+import * as StoredCalls from "./StoredCalls.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
+import * as StoredResponses from "./StoredResponses.ts"
 
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(Router, (router) =>
+  Effect.flatMap(Effect.zip(Router, Effect.serviceOption(ResponseStore)), ([router, store]) =>
     Effect.all(
       [
-        http.add("POST", "/v1/responses", Endpoint.handle(router, Responses)),
+        http.add("POST", "/v1/responses", create(router, store)),
         http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, tokenCount)),
         http.add("GET", "/v1/responses", handleGet),
-        http.add(
-          "*",
-          "/v1/responses/:id/*",
-          Effect.sync(() => HttpReply.error(notStored, Responses)),
-        ),
+        ...(Option.isNone(store)
+          ? [
+              http.add(
+                "*",
+                "/v1/responses/:id/*",
+                Effect.sync(() => HttpReply.error(notStored, Responses)),
+              ),
+            ]
+          : StoredResponses.endpoints(store.value).map(([method, path, handler]) => http.add(method, path, handler))),
       ],
       { discard: true },
     ),
   ),
 )
+
+const create = (router: Router["Service"], store: Option.Option<ResponseStore["Service"]>): Endpoint.Handler =>
+  Option.isNone(store)
+    ? Endpoint.handle(router, Responses)
+    : Endpoint.handle(router, referring, {}, StoredCalls.prepare(store.value))
+
+/** The protocol of calls that may refer to stored responses. */
+const referring = { ...Responses, Request: { ...Responses.Request, decode: Responses.Request.decodeReferring } }
 
 const tokenCount: Endpoint.TokenCountProtocol = {
   /** The request may have no input. */
@@ -47,7 +64,8 @@ const noWebSocket = ApiError.invalid(
 )
 
 const notStored = ApiError.invalid(
-  "Responses are not stored, so they cannot be read, cancelled, compacted or deleted by id. Send the complete conversation to " +
+  "Responses are not stored, so they cannot be read, cancelled, compacted or deleted by id: its operator can set `responses.store` and a " +
+    "`database`. Send the complete conversation to " +
     "POST /v1/responses; POST /v1/responses/input_tokens counts its tokens.",
   { status: 404, code: "not_found" },
 )

@@ -1,5 +1,5 @@
 /**
- * The 503 errors of the gateway itself: it shuts down, or it is overloaded.
+ * The 503 errors of the gateway itself: it shuts down, it is overloaded, or its database does not respond.
  */
 import * as ApiError from "./ApiError.ts"
 
@@ -25,4 +25,10 @@ export const overloaded = (retryAfter: number): ApiError.ApiError =>
 export const noRoom = unavailable(
   "overloaded",
   "Too many request bodies are in transit (server.limits.unfinishedBodies).",
+)
+
+/** The error of a request for a stored response while the database is lost. */
+export const noStore = unavailable(
+  "database_unavailable",
+  "The database of this gateway does not respond, so stored responses cannot be read.",
 )

@@ -11,6 +11,7 @@
 import * as Effect from "effect/Effect"
 import type { ResolvedMigration } from "effect/sql/Migrator"
 import { SqlClient } from "effect/sql/SqlClient"
+import { responses } from "./ResponseTables.ts"
 
 /** A migration of statements separated by semicolons. */
 const statements = (id: number, name: string, text: string): ResolvedMigration => [
@@ -217,4 +218,5 @@ CREATE INDEX calls_shadow ON calls (at) WHERE shadow_of IS NOT NULL;
 CREATE INDEX calls_split ON calls (route, at) WHERE split IS NOT NULL
 `,
   ),
+  statements(3, "stored responses", responses),
 ]

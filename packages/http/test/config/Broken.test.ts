@@ -21,6 +21,7 @@ const sections = [
   "database",
   "budgets",
   "ledger",
+  "responses",
   "telemetry",
   "faultInjection",
   "defaults",
@@ -225,6 +226,14 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'deployments.gpt-4o.limits.rpm: expected a whole number above 0, found "many"',
     "routes.broken.fallback[1]: expected a name, a list of names, or a mapping with `fallback`, `balance`, `hedge`, `when` or `split`, found 3",
     'routes.broken.fallback[2]: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "broken", "sound".',
+  ],
+  responses: [
+    "responses.kept: unknown key `kept`. Known keys: store, keep.",
+    'responses.store: expected true or false, found "perhaps"',
+    'responses.keep: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "never"',
+  ],
+  "responses-without-database": [
+    "responses.store: needs a database: add `database: sqlite:./understudy.db` or a postgres:// address",
   ],
   secrets: [
     'deployments.gpt-4o.apiKey: expected a secret text, such as "${API_KEY}", found a number: put it in quotes',

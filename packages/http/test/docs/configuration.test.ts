@@ -31,6 +31,7 @@ import * as ServerSection from "../../src/config/ServerSection.ts"
 import * as StateSection from "../../src/config/StateSection.ts"
 import { TelemetrySection } from "../../src/config/TelemetrySection.ts"
 import * as RecordSection from "../../src/config/RecordSection.ts"
+import * as ResponsesSection from "../../src/config/ResponsesSection.ts"
 import * as UsageLogSection from "../../src/config/UsageLogSection.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
 
@@ -92,6 +93,7 @@ describe("docs/configuration.md", () => {
     assertNames("## `budgets`", keysOf(BudgetsSection.BudgetsSection.ast))
     assertNames("## `guardrails`", keysOf(GuardrailsSection.Item.ast))
     assertNames("## `ledger`", keysOf(LedgerSection.LedgerSection.ast))
+    assertNames("## `responses`", keysOf(ResponsesSection.ResponsesSection.ast))
     assertNames("## `faultInjection`", keysOf(FaultInjectionSection.ast))
     assertNames("## `telemetry`", keysOf(TelemetrySection.ast))
     assertNames("### `timeout`", keysOf(Policies.Timeout.defaults.ast))
@@ -147,6 +149,12 @@ describe("docs/configuration.md", () => {
       ...UsageLogSection.defaults,
       file: "logs/usage.log",
     })
+  })
+
+  it("states the defaults of stored responses", () => {
+    const spelt = blocks.find((yaml) => yaml.includes("\nresponses:")) ?? ""
+    const { responses } = Result.getOrThrow(decode(spelt))
+    assert.deepStrictEqual(responses, { ...ResponsesSection.defaults, store: true })
   })
 
   it("states the defaults of the ledger", () => {

@@ -53,6 +53,8 @@ export interface Answering {
   readonly id: string
   readonly created: number
   readonly now?: (() => number) | undefined
+  /** The fields of the response that the gateway sets itself, whatever the provider has in them, if it stores the response. */
+  readonly stored?: (() => Readonly<Record<string, unknown>>) | undefined
 }
 
 /** Encodes one stream; stateful. Every method returns the text of complete events, or `""`. */
@@ -63,6 +65,13 @@ export interface Encoder {
   readonly end: () => string
   /** The last event of a stream that failed. */
   readonly fail: (error: ClientError) => string
+  /**
+   * Where the gateway stores the response (`Answering.stored`): its JSON, once its provider has ended it. The terminal event is
+   * written by `end`.
+   */
+  readonly response?: (() => string | undefined) | undefined
+  /** Whether the provider has written the terminal event, which waits for `end`. */
+  readonly isHeld?: (() => boolean) | undefined
 }
 
 /** An error before its protocol encodes it. `type` and `code` are OpenAI's. */

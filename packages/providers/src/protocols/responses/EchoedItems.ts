@@ -7,6 +7,7 @@ import * as Predicate from "effect/Predicate"
 import type { Endpoint } from "../Endpoint.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
+import type { Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Reasoning from "./Reasoning.ts"
 
@@ -21,16 +22,19 @@ export const id = (kind: string, answer: string, index: number): string => `${ki
 
 const hasMark = (id: unknown): boolean => Predicate.isString(id) && id.includes(mark)
 
-/** The items as OpenAI accepts them; the given array if nothing changes. */
-export const fit = (input: ReadonlyArray<unknown>, endpoint: Endpoint): ReadonlyArray<unknown> => {
+/** The items as OpenAI accepts them; the given array if nothing changes. `change` reports removed items. */
+export const fit = (input: ReadonlyArray<unknown>, endpoint: Endpoint, change: Warn): ReadonlyArray<unknown> => {
   let fitted: Array<unknown> | undefined
   for (const [index, item] of input.entries()) {
     const result = Predicate.isObject(item) ? fitItem(item, endpoint) : item
     if (fitted === undefined && result !== item) fitted = input.slice(0, index)
+    if (result === undefined && isEncrypted(item)) change("reasoning not issued by OpenAI, left out")
     if (fitted !== undefined && result !== undefined) fitted.push(result)
   }
   return fitted ?? input
 }
+
+const isEncrypted = (item: unknown): boolean => Predicate.isString(Json.fields(item)["encrypted_content"])
 
 /** Whether OpenAI can use reasoning without an encrypted value: it is stored, or its text is from an open model. */
 const isReadable = ({ content, encrypted_content, id }: Fields, isGenerated: boolean): boolean =>

@@ -5,6 +5,9 @@
  * created, every item added and done, and one terminal event, `response.completed` or `response.incomplete`, which
  * repeats the response. A failed stream ends as OpenAI's do: an `error` event, at which SDKs throw, then
  * `response.failed`, for which Codex waits.
+ *
+ * If the gateway stores the response, its own fields replace the provider's, and the terminal event is written by `end`, after
+ * the response was stored.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
@@ -12,6 +15,7 @@ import * as EventText from "../EventText.ts"
 import * as Json from "../Json.ts"
 import * as Errors from "./Errors.ts"
 import * as Follow from "./Follow.ts"
+import * as Stored from "./Stored.ts"
 import * as Namespaces from "./Namespaces.ts"
 import { protocol } from "./Protocol.ts"
 import * as ResponseObject from "./ResponseObject.ts"
@@ -24,6 +28,7 @@ export const encoder = (answering: Answering): Encoder => {
     writer: OutputItemWriter.make(id, Namespaces.of(request)),
     response: { id: `resp_${id}`, created_at: created, model: request.model },
     lastResponse: undefined,
+    held: undefined,
     settings: undefined,
     started: false,
     ended: false,
@@ -37,11 +42,11 @@ export const encoder = (answering: Answering): Encoder => {
       if (native?.protocol !== protocol) return write(parts, state)
       record(parts, state)
       follow(native, parts, state)
-      return pass(native)
+      return answering.stored === undefined ? pass(native) : passStored(native, answering.stored(), state)
     },
-    end: () => (state.ended ? "" : startResponse(state) + terminal(state)),
+    end: () => end(state),
     fail: (error) => {
-      if (state.ended) return ""
+      if (state.ended) return end(state)
       state.ended = true
       const failed = ResponseObject.failed(Errors.ofResponse(error))
       return (
@@ -50,7 +55,16 @@ export const encoder = (answering: Answering): Encoder => {
         OutputItemWriter.event(state.writer, "response.failed", `,"response":${snapshot(state, failed)}`)
       )
     },
+    response: answering.stored && (() => storedResponse(state)),
+    isHeld: answering.stored && (() => state.held !== undefined),
   }
+}
+
+const end = (state: State): string => {
+  if (!state.ended) return startResponse(state) + terminal(state)
+  const { answering, held } = state
+  state.held = undefined
+  return held === undefined ? "" : pass({ ...held, data: Stored.event(held.data, answering.stored?.()) })
 }
 
 interface State {
@@ -60,6 +74,8 @@ interface State {
   response: ResponseObject.Identity
   /** The last event of an upstream of this protocol that contains the response. */
   lastResponse: string | undefined
+  /** The terminal event of such an upstream, until the response is stored. */
+  held: Chat.NativeEvent | undefined
   /** The JSON of the request's settings in the response, once written. */
   settings: string | undefined
   /** Whether the client has received the response's start, and its end. */
@@ -74,13 +90,22 @@ interface State {
 // ---------------------------------------------------------------------------------------------------------------------
 
 const snapshot = (state: State, outcome: ResponseObject.Outcome): string => {
-  const { answering, response, lastResponse = "", usage, writer } = state
-  state.settings ??= JSON.stringify(
-    ResponseObject.settings(answering.request, Json.fields(Json.fields(Json.parseExact(lastResponse))["response"])),
-  ).slice(1, -1)
-  const head = JSON.stringify(ResponseObject.head(response, outcome, usage, ResponseObject.now(answering)))
-  return `${head.slice(0, -1)},"output":${OutputItemWriter.output(writer)},${state.settings}}`
+  const { answering, response, usage, writer } = state
+  const { id = response.id, ...fields } = answering.stored?.() ?? {}
+  const identity = { ...response, id: String(id) }
+  const head = JSON.stringify(ResponseObject.head(identity, outcome, usage, ResponseObject.now(answering)))
+  const settings =
+    answering.stored === undefined
+      ? (state.settings ??= members(settingsOf(state)))
+      : members({ ...settingsOf(state), ...fields })
+  return `${head.slice(0, -1)},"output":${OutputItemWriter.output(writer)},${settings}}`
 }
+
+const settingsOf = ({ answering, lastResponse = "" }: State): Record<string, unknown> =>
+  ResponseObject.settings(answering.request, Json.fields(Json.fields(Json.parseExact(lastResponse))["response"]))
+
+/** The members of an object as JSON. */
+const members = (object: object): string => JSON.stringify(object).slice(1, -1)
 
 const startResponse = (state: State): string => {
   if (state.started) return ""
@@ -169,6 +194,26 @@ const record = (parts: ReadonlyArray<Chat.Part>, state: State): void => {
     if (part.type === "usage") state.usage = part.usage
     else if (part.type === "finish") state.finish = part.reason
   }
+}
+
+/** Passes an event on with the gateway's own fields in its response, but holds the terminal event back until `end`. */
+const passStored = (native: Chat.NativeEvent, fields: Json.Fields, state: State): string => {
+  if (!withResponse.has(native.event ?? "")) return pass(native)
+  if (!state.ended) return pass({ ...native, data: Stored.event(native.data, fields) })
+  state.held = native
+  return ""
+}
+
+/** The events that contain the response. */
+const withResponse: ReadonlySet<string> = new Set(
+  ["created", "queued", "in_progress", "completed", "incomplete"].map((name) => `response.${name}`),
+)
+
+/** The JSON of an ended response. */
+const storedResponse = (state: State): string | undefined => {
+  const { answering, ended, held, writer } = state
+  if (held !== undefined) return Stored.response(held.data, answering.stored?.(), OutputItemWriter.output(writer))
+  return ended ? undefined : snapshot(state, ResponseObject.outcome(state.finish, writer.hasRefusal))
 }
 
 /** Records an event, so that another deployment can continue the stream, or the stream can be ended. */

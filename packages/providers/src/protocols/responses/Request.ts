@@ -4,7 +4,8 @@
  * A feature that cannot be dropped fails with `Unsupported`, so that another deployment is tried. A dropped parameter
  * is named in `warnings`. `Chat.Request.metadata` is only sent if OpenAI is to store the response (`store`).
  *
- * Responses are not stored here: a reference to an earlier response is rejected, with an alternative.
+ * Nothing is stored here: `decode` rejects a reference to an earlier response, with an alternative, and `decodeReferring` leaves
+ * it to a gateway that stores responses.
  */
 import type * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
@@ -66,11 +67,22 @@ export const sharedFields = { "chat-completions": ["prompt_cache_key"] }
 export const native = (
   { model, native }: Chat.Request,
   endpoint: Endpoint.Endpoint = Endpoint.unlimited,
+  change: Warn = () => {},
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
-  const { stream: _stream, stream_options: _options, ...body } = native.body
+  const { stream: _stream, stream_options: _options, ...sent } = native.body
+  const body = native.stored === true ? storedElsewhere(sent, Model.of(model)) : sent
   const { input } = body
-  return Array.isArray(input) ? { ...body, model, input: EchoedItems.fit(input, endpoint) } : { ...body, model }
+  return Array.isArray(input) ? { ...body, model, input: EchoedItems.fit(input, endpoint, change) } : { ...body, model }
+}
+
+/** The body of a response that the gateway stores: OpenAI does not, and returns the reasoning in encrypted form. */
+const storedElsewhere = (body: Record<string, unknown>, model: Model.Model): Record<string, unknown> => {
+  const { effort } = Json.fields(body["reasoning"])
+  const adapted: Record<string, unknown> = { ...body, store: false }
+  const reasons = model.reasons && effort !== "none" && (effort !== undefined || !model.samples)
+  if (reasons && !Json.list(body["include"]).includes(reasoningIncluded)) include(adapted, reasoningIncluded)
+  return adapted
 }
 
 /** The client's own body with the parameters that the deployment sets. */
@@ -225,11 +237,16 @@ const parse = SchemaParser.decodeUnknownResult(Wire.Request)
 /**
  * Decodes a client's body, which is kept as `native`. Fields without a counterpart in `Chat` are also in
  * `vendor["responses"]`, and tools and items that only OpenAI supports in `droppedParams` or `requiredUnsupported`, so
- * that a provider of another protocol reports them.
+ * that a provider of another protocol reports them. Fails if it refers to a stored response.
  */
 export const decode = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody> => {
   const rejection = rejectStored(body)
-  if (rejection !== undefined) return Result.fail(rejection)
+  return rejection === undefined ? decodeReferring(body) : Result.fail(rejection)
+}
+
+/** As `decode`, for a gateway that stores responses: the body may refer to them, and its references are left as they are. */
+export const decodeReferring = (body: Record<string, unknown>): Result.Result<Chat.Request, InvalidBody> => {
+  if (isSet(body["prompt"])) return Result.fail(unsupportedParameter("prompt", sendPrompt))
   const parsed = parse(ExactNumber.read(body))
   return Result.isFailure(parsed)
     ? Result.fail(fromIssue(parsed.failure, body))
@@ -316,14 +333,18 @@ const otherFields = (wire: Wire.Request, body: Record<string, unknown>): Record<
 // References to stored responses
 // ---------------------------------------------------------------------------------------------------------------------
 
-const sendConversation = "Responses are not stored: send the whole conversation as `input`."
+const sendConversation =
+  "This gateway stores no responses: send the whole conversation as `input`, or have its operator set `responses.store` and a `database`."
 
 /** Fields that refer to stored data, each with an alternative. */
+const sendPrompt = "Prompt templates are not stored: send the prompt as `instructions` and `input`."
+
 const storedFields: Readonly<Record<string, string>> = {
   previous_response_id: sendConversation,
   conversation: sendConversation,
-  prompt: "Prompt templates are not stored: send the prompt as `instructions` and `input`.",
-  background: "Background responses are not supported: leave it out, and stream the response.",
+  prompt: sendPrompt,
+  background:
+    "This gateway stores no responses: leave it out and stream the response, or have its operator set `responses.store` and a `database`.",
 }
 
 /** Without effect unless rejected. */
@@ -331,17 +352,18 @@ const ineffective: ReadonlySet<string> = new Set(Object.keys(storedFields))
 
 const rejectStored = (body: Record<string, unknown>): InvalidBody | undefined => {
   for (const [name, advice] of Object.entries(storedFields)) {
-    const value = body[name]
-    if (value !== undefined && value !== null && value !== false) return unsupportedParameter(name, advice)
+    if (isSet(body[name])) return unsupportedParameter(name, advice)
   }
   const index = Json.list(body["input"]).findIndex(isReference)
   if (index < 0) return undefined
   return unsupportedParameter(
     `input[${index}]`,
-    "Responses are not stored, so items cannot be referenced: send the item itself. Clients that send references " +
+    "This gateway stores no responses, so items cannot be referenced: send the item itself. Clients that send references " +
       "automatically send complete items if `store` is false.",
   )
 }
+
+const isSet = (value: unknown): boolean => value !== undefined && value !== null && value !== false
 
 /** OpenAI's message for this error. */
 const unsupportedParameter = (path: string, advice: string): InvalidBody =>
@@ -351,7 +373,8 @@ const unsupportedParameter = (path: string, advice: string): InvalidBody =>
     code: "unsupported_parameter",
   })
 
-const isReference = (item: unknown): boolean => {
+/** Whether an input item only refers to an item of an earlier response, by its id. */
+export const isReference = (item: unknown): boolean => {
   const { id, role, type } = Json.fields(item)
   return type === "item_reference" || (type == null && role === undefined && Predicate.isString(id))
 }

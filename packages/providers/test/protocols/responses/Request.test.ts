@@ -472,7 +472,8 @@ describe("decode", () => {
 
 describe("decode rejects", () => {
   it("references to an earlier response, with an alternative", () => {
-    const kept = "Responses are not stored: send the whole conversation as `input`."
+    const kept =
+      "This gateway stores no responses: send the whole conversation as `input`, or have its operator set `responses.store` and a `database`."
     assert.strictEqual(
       refusal(wire({ previous_response_id: "resp_1" })),
       `previous_response_id: Unsupported parameter: 'previous_response_id'. ${kept}`,

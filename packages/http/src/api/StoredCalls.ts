@@ -1,0 +1,162 @@
+/**
+ * Calls of OpenAI's Responses API on a gateway that stores responses: before a call is routed, its conversation is completed;
+ * when it has ended, its response is stored, before its client reads that it has ended.
+ *
+ * The vendor gets the whole conversation and stores nothing, so that any other can take the next call.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Outline from "@understudy/core/internal/model/Outline"
+import * as Json from "@understudy/providers/internal/protocols/Json"
+import * as Responses from "@understudy/providers/protocols/responses"
+import * as Effect from "effect/Effect"
+import { MaxBodySize } from "effect/http/HttpIncomingMessage"
+import * as Predicate from "effect/Predicate"
+import { randomUUID } from "node:crypto"
+import * as ApiError from "./ApiError.ts"
+import * as BodyBudget from "./BodyBudget.ts"
+import * as BodyLimits from "./BodyLimits.ts"
+import { Caller } from "../auth/Caller.ts"
+import * as ResponseChain from "./ResponseChain.ts"
+import * as Items from "../responses/Items.ts"
+import type { ResponseStore } from "../responses/ResponseStore.ts"
+import type { Row } from "../responses/Rows.ts"
+
+/** What is to be stored of a call. */
+export interface Recording {
+  /** The fields of the response that the gateway sets. */
+  readonly fields: () => Readonly<Record<string, unknown>>
+  /**
+   * Stores the JSON of the response. If the database does not take it, the client gets the response all the same, and `fields`
+   * say that it is not stored.
+   */
+  readonly save: (response: string) => Effect.Effect<void>
+}
+
+/** A call, and its recording if it is to be stored. */
+export type Prepared<A> = A & { readonly recording?: Recording | undefined }
+
+/** Completes the conversation of a call. A call that refers to nothing and is not to be stored stays as it is. */
+export const prepare =
+  (store: ResponseStore["Service"]) =>
+  <A extends { readonly request: Chat.Request }>(call: A): Effect.Effect<Prepared<A>, ApiError.ApiError> => {
+    const { native } = Outline.shorten(call.request)
+    const { background, conversation, input, previous_response_id: previous, store: stores } = native?.body ?? {}
+    if (isSet(background)) return Effect.fail(unsupported("background", "leave it out, and stream the response."))
+    if (isSet(conversation)) return Effect.fail(unsupported("conversation", "send `previous_response_id`."))
+    if (isSet(previous) && !Predicate.isString(previous)) return Effect.fail(notAnId)
+    const isStored = stores !== false
+    const refers = isSet(previous) || Json.list(input).some(Responses.Request.isReference)
+    return isStored || refers ? complete(store, call, isStored) : Effect.succeed(call)
+  }
+
+const isSet = (value: unknown): boolean => value !== undefined && value !== null && value !== false
+
+const unsupported = (name: string, advice: string): ApiError.ApiError =>
+  ApiError.invalid(`Unsupported parameter: '${name}'. This gateway does not support it: ${advice}`, {
+    param: name,
+    code: "unsupported_parameter",
+  })
+
+const notAnId = ApiError.invalid("Invalid type for 'previous_response_id': expected the id of a response.", {
+  param: "previous_response_id",
+  code: "invalid_type",
+})
+
+const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat.Request }>(
+  store: ResponseStore["Service"],
+  call: A,
+  isStored: boolean,
+): Effect.fn.Return<Prepared<A>, ApiError.ApiError> {
+  const request = Outline.whole(call.request)
+  const { background: _background, conversation: _conversation, metadata, ...body } = request.native?.body ?? {}
+  const { previous_response_id: previousId, ...own } = body
+  const keyId = (yield* Caller)?.id ?? ""
+  const maxSize = Number((yield* MaxBodySize) ?? Infinity)
+  const turns = Predicate.isString(previousId) ? yield* ResponseChain.load(store, keyId, previousId, maxSize) : []
+  const earlier = turns.flatMap(Items.ofTurn)
+  const input = yield* ResponseChain.resolve(store, keyId, Items.ofInput(own["input"]), earlier)
+  const history = Items.history(earlier)
+  const sent = {
+    ...own,
+    store: false,
+    ...(isUnchanged(own, input, history) ? undefined : { input: [...history, ...input] }),
+  }
+  const { limits } = yield* BodyBudget.Current
+  const size = turns.reduce((sum, turn) => sum + turn.size, 0)
+  const exceeded = size === 0 ? undefined : BodyLimits.check(sent, size, BodyLimits.conversation, limits)
+  if (exceeded !== undefined) return yield* Effect.fail(exceeded)
+  const completed = yield* decode(sent, history, input, isStored)
+  if (!isStored) return { ...call, request: completed }
+  const recording = record(store, {
+    keyId,
+    model: request.model,
+    previousId: Predicate.isString(previousId) ? previousId : null,
+    turns,
+    input: JSON.stringify(input),
+    metadata: metadata ?? {},
+  })
+  return { ...call, request: completed, recording }
+})
+
+/** Whether the input stays as the client wrote it. */
+const isUnchanged = (
+  { input }: Readonly<Record<string, unknown>>,
+  resolved: ReadonlyArray<unknown>,
+  history: ReadonlyArray<unknown>,
+): boolean => history.length === 0 && (Predicate.isString(input) || input === resolved)
+
+/**
+ * The request with its conversation. A vendor of this protocol gets all earlier items, every other those that it can read, and
+ * the names of those that it cannot are reported as dropped parameters.
+ */
+const decode = (
+  body: Record<string, unknown>,
+  history: ReadonlyArray<unknown>,
+  input: ReadonlyArray<unknown>,
+  isStored: boolean,
+): Effect.Effect<Chat.Request, ApiError.ApiError> => {
+  const { dropped, items } = Items.portable(history)
+  const readable = items === history ? body : { ...body, input: [...items, ...input] }
+  return Effect.mapError(
+    Effect.map(Effect.fromResult(Responses.Request.decodeReferring(readable)), (request) => ({
+      ...request,
+      native: { protocol: Responses.protocol, body, ...(isStored ? { stored: true } : undefined) },
+      ...(dropped.length === 0 ? undefined : { droppedParams: [...dropped, ...(request.droppedParams ?? [])] }),
+    })),
+    ApiError.fromBody,
+  )
+}
+
+const record = (
+  store: ResponseStore["Service"],
+  {
+    input,
+    keyId,
+    metadata,
+    model,
+    previousId,
+    turns,
+  }: {
+    readonly keyId: string
+    readonly model: string
+    readonly previousId: string | null
+    readonly turns: ReadonlyArray<Row>
+    readonly input: string
+    readonly metadata: unknown
+  },
+): Recording => {
+  const id = `resp_${randomUUID().replaceAll("-", "")}`
+  let isStored = true
+  return {
+    fields: () => ({ id, background: false, metadata, previous_response_id: previousId, store: isStored }),
+    save: (response) =>
+      Effect.flatMap(store.expiring(turns), (extended) => {
+        const status = Json.string(Json.fields(Json.parse(response))["status"])
+        const row = { id, key_id: keyId, previous_id: previousId, model, status, response, input, extends: extended }
+        return Effect.catch(store.save(row), ({ message }) => {
+          isStored = false
+          return Effect.logWarning(`Response ${id} could not be stored: ${message}`)
+        })
+      }),
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The endpoints of stored responses, as in OpenAI's API: `GET` and `DELETE /v1/responses/{id}`, and
+ * `GET /v1/responses/{id}/input_items`. A key reads and deletes the responses of its own calls; others are not found.
+ */
+import * as Responses from "@understudy/providers/protocols/responses"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { Caller } from "../auth/Caller.ts"
+import * as ResponseChain from "./ResponseChain.ts"
+import * as Items from "../responses/Items.ts"
+import type { ResponseStore } from "../responses/ResponseStore.ts"
+import * as ApiError from "./ApiError.ts"
+import * as HttpReply from "./HttpReply.ts"
+import * as ItemPage from "./ItemPage.ts"
+
+/** The endpoints, by method and path. */
+export const endpoints = (store: ResponseStore["Service"]) =>
+  [
+    ["GET", "/v1/responses/:id", handle(get(store))],
+    ["DELETE", "/v1/responses/:id", handle(remove(store))],
+    ["GET", "/v1/responses/:id/input_items", handle(inputItems(store))],
+  ] as const
+
+type Reply<R> = Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError.ApiError, R>
+
+const handle = <R>(reply: (keyId: string, id: string) => Reply<R>) =>
+  HttpReply.catchErrors(
+    Effect.flatMap(Effect.zip(Caller, HttpRouter.params), ([caller, { id = "" }]) => reply(caller?.id ?? "", id)),
+    Responses,
+  )
+
+const get = (store: ResponseStore["Service"]) => (keyId: string, id: string) =>
+  Effect.flatMap(ResponseChain.catchLost(store.find(keyId, id)), (row) =>
+    row === undefined ? Effect.fail(notFound(id)) : Effect.succeed(json(row.response)),
+  )
+
+const remove = (store: ResponseStore["Service"]) => (keyId: string, id: string) =>
+  Effect.flatMap(ResponseChain.catchLost(store.remove(keyId, id)), (isRemoved) =>
+    isRemoved
+      ? Effect.succeed(json(JSON.stringify({ id, object: "response", deleted: true })))
+      : Effect.fail(notFound(id)),
+  )
+
+/** All items from which the response was generated, those of earlier responses included. */
+const inputItems = (store: ResponseStore["Service"]) => (keyId: string, id: string) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+    Effect.flatMap(ResponseChain.catchLost(store.chain(keyId, id, Infinity)), (chain) => {
+      if (!ResponseChain.isChain(chain)) return Effect.fail(notFound(id))
+      const before = chain.slice(0, -1).flatMap(Items.ofTurn)
+      const own = chain.slice(-1).flatMap(({ input }) => Items.ofList(input))
+      return Effect.map(ItemPage.of(url, Items.listed([...before, ...own], id)), (page) => json(JSON.stringify(page)))
+    }),
+  )
+
+const json = (text: string) => HttpServerResponse.text(text, { contentType: "application/json" })
+
+const notFound = (id: string): ApiError.ApiError =>
+  ApiError.invalid(`Response with id '${id}' not found.`, { status: 404, code: "not_found" })

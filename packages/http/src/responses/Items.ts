@@ -1,0 +1,129 @@
+/**
+ * The items of conversations in OpenAI's Responses: those of a stored response as the input of a later call, and as clients list
+ * them.
+ *
+ * Every vendor gets all earlier items that it can read. What only the vendor that issued it can read (references to its files,
+ * items of tools that it runs with the client) is left out for the others, and named.
+ */
+import * as Json from "@understudy/providers/internal/protocols/Json"
+import * as Responses from "@understudy/providers/protocols/responses"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+
+export type Item = Readonly<Record<string, unknown>>
+
+/** The items of a request's `input`. */
+export const ofInput = (input: unknown): ReadonlyArray<unknown> =>
+  Predicate.isString(input) ? [{ type: "message", role: "user", content: input }] : Json.list(input)
+
+/** The output of a stored response. */
+export const ofOutput = (response: string): ReadonlyArray<unknown> =>
+  Json.list(Json.fields(Json.parseExact(response))["output"])
+
+/** The ids of items. */
+export const ids = (items: ReadonlyArray<unknown>): ReadonlyArray<string> =>
+  [...new Set(items.map((item) => Json.fields(item)["id"]))].filter(Json.isNonEmptyString)
+
+/** The items of a JSON list. */
+export const ofList = (input: string): ReadonlyArray<unknown> => Json.list(Json.parseExact(input))
+
+/** The items that were the input and the output of a response, in order. */
+export const ofTurn = ({ input, response }: { readonly input: string; readonly response: string }) => [
+  ...ofList(input),
+  ...ofOutput(response),
+]
+
+/** The items whose ids belong to a response that its vendor stored: the items are complete without them. */
+const withoutIds: ReadonlySet<unknown> = new Set(["message", "reasoning", "function_call", "custom_tool_call"])
+
+/**
+ * An earlier item as input of a later call. Reasoning without content or an encrypted form is useless, because its vendor has
+ * stored nothing: `undefined`.
+ */
+const asInput = (item: unknown): unknown => {
+  const { id: _id, ...rest } = Json.fields(item)
+  const { content, encrypted_content: encrypted, type } = rest
+  if (type === "reasoning" && !Predicate.isString(encrypted) && Json.list(content).length === 0) return undefined
+  return type === undefined || withoutIds.has(type) ? rest : item
+}
+
+/** Earlier items as input of a later call. */
+export const history = (items: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+  items.map(asInput).filter((item) => item !== undefined)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What other vendors can read
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Items that a vendor of another protocol can read, and noun phrases for what was left out. */
+export interface Portable {
+  readonly items: ReadonlyArray<unknown>
+  readonly dropped: ReadonlyArray<string>
+}
+
+export const portable = (items: ReadonlyArray<unknown>): Portable => {
+  const dropped = new Set<string>()
+  const kept = items.flatMap((item) => {
+    const { content, output } = Json.fields(item)
+    const fitted = {
+      ...Json.fields(item),
+      ...(Array.isArray(content) ? { content: portableParts(content, dropped) } : undefined),
+      ...(Array.isArray(output) ? { output: portableParts(output, dropped) } : undefined),
+    }
+    if (isReadable(fitted)) return [fitted]
+    dropped.add(`${Json.nonEmptyString(Json.fields(item)["type"]) ?? "unknown"} items of earlier responses`)
+    return []
+  })
+  return dropped.size === 0 ? { items, dropped: [] } : { items: kept, dropped: [...dropped] }
+}
+
+const portableParts = (parts: ReadonlyArray<unknown>, dropped: Set<string>): ReadonlyArray<unknown> =>
+  parts.map((part) => {
+    const { file_id: file, type } = Json.fields(part)
+    if (!Predicate.isString(file) || (type !== "input_file" && type !== "input_image")) return part
+    dropped.add(`${type} parts of earlier responses with a file_id`)
+    return { type: "input_text", text: missingFile }
+  })
+
+/** In place of a file, so that the model knows that there was one. */
+const missingFile = "[A file was here that is only available to another provider.]"
+
+/** Whether every vendor can read an item, hosted tools aside, whose items are dropped for each vendor that does not know them. */
+const isReadable = (item: Item): boolean =>
+  Result.match(Responses.Request.decodeReferring({ model: "any", input: [item] }), {
+    onSuccess: ({ requiredUnsupported = [] }) => requiredUnsupported.length === 0,
+    onFailure: () => false,
+  })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Lists
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Items as clients list them: each with an id, and a message with a list of parts. */
+export const listed = (items: ReadonlyArray<unknown>, responseId: string): ReadonlyArray<Item> =>
+  items.map((item, index) => {
+    const fields = Json.fields(item)
+    const { content, id = `${prefixOf(fields)}_${responseId.replace(/^resp_/, "")}_in_${index}`, role } = fields
+    if (role === undefined) return { ...fields, id }
+    const part = { type: role === "assistant" ? "output_text" : "input_text", text: content }
+    return {
+      ...fields,
+      id,
+      type: "message",
+      status: fields["status"] ?? "completed",
+      content: Predicate.isString(content) ? [role === "assistant" ? { ...part, annotations: [] } : part] : content,
+    }
+  })
+
+/** The prefix of the ids of an item's type, as OpenAI writes them. */
+const prefixOf = ({ role, type }: Item): string =>
+  role === undefined ? (prefixes.get(Json.string(type)) ?? "item") : "msg"
+
+const prefixes: ReadonlyMap<string, string> = new Map([
+  ["message", "msg"],
+  ["reasoning", "rs"],
+  ["function_call", "fc"],
+  ["function_call_output", "fco"],
+  ["custom_tool_call", "ctc"],
+  ["custom_tool_call_output", "ctco"],
+])

@@ -1,0 +1,90 @@
+/**
+ * The `ResponseStore` in the database of the configuration. Loaded only if responses are stored.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import * as Bounded from "../store/Bounded.ts"
+import * as Items from "./Items.ts"
+import type { NoChain, Settings } from "./ResponseStore.ts"
+import { ResponseStore, StoreLost } from "./ResponseStore.ts"
+import * as Rows from "./Rows.ts"
+
+/** How long the database may take. */
+const timeout = Duration.seconds(5)
+
+/** An expiry is put off only by at least this much, so that a chain is not written again with each call. */
+const minExtension = Duration.toMillis(Duration.days(1))
+
+/** Expired responses that are deleted in one transaction. */
+const chunk = 500
+
+/** The responses of the database. */
+export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, SqlClient> =>
+  Layer.effect(
+    ResponseStore,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient
+      const keep = Duration.toMillis(settings.keep)
+      yield* Effect.forkScoped(hourly(sql))
+      const now = Clock.currentTimeMillis
+      return {
+        save: ({ extends: extended, ...ended }) =>
+          Effect.flatMap(now, (at) => {
+            const size = ended.input.length + ended.response.length
+            const row = { ...ended, size, created_at: at, expires_at: at + keep }
+            const written = Rows.insert(sql, row, Items.ids(Items.ofOutput(ended.response)))
+            return inTime(
+              extended.length === 0 ? written : Effect.andThen(written, Rows.extend(sql, extended, at + keep)),
+            )
+          }),
+        find: (keyId, id) => Effect.flatMap(now, (at) => inTime(Rows.find(sql, keyId, id, at))),
+        chain: (keyId, id, maxSize) =>
+          Effect.flatMap(now, (at) =>
+            Effect.map(inTime(Rows.chain(sql, keyId, id, at, maxSize)), (links) => complete(links, id, maxSize)),
+          ),
+        items: (keyId, ids) =>
+          Effect.flatMap(now, (at) =>
+            Effect.map(inTime(Rows.withItems(sql, keyId, ids, at)), (rows) =>
+              rows.flatMap(({ response }) => Items.ofOutput(response)),
+            ),
+          ),
+        remove: (keyId, id) => inTime(Rows.remove(sql, keyId, id)),
+        expiring: (rows) =>
+          Effect.map(now, (at) =>
+            rows.flatMap(({ expires_at, id }) =>
+              expires_at < at + keep - Math.min(minExtension, keep / 2) ? [id] : [],
+            ),
+          ),
+      }
+    }),
+  )
+
+/** The chain, if it is whole. */
+const complete = (links: ReadonlyArray<Rows.Link>, id: string, maxSize: number): ReadonlyArray<Rows.Row> | NoChain => {
+  const [first] = links
+  if (first === undefined) return { _tag: "NotFound", id }
+  if (first.total > maxSize) return { _tag: "TooLarge", size: first.total }
+  return first.previous_id === null ? links : { _tag: "NotFound", id: first.previous_id }
+}
+
+const inTime = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, StoreLost> =>
+  Effect.mapError(Bounded.run(statements, timeout), ({ message }) => new StoreLost({ message }))
+
+/** Deletes expired responses once an hour. What fails is tried again an hour later. */
+const hourly = (sql: SqlClient): Effect.Effect<void> => {
+  const removeAll: Effect.Effect<void, SqlError> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.flatMap(Rows.removeExpired(sql, now, chunk), (removed) =>
+      removed < chunk ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), removeAll),
+    ),
+  )
+  return removeAll.pipe(
+    Effect.catch((error) => Effect.logDebug("Expired responses could not be deleted", error)),
+    Effect.repeat(Schedule.spaced("1 hour")),
+    Effect.asVoid,
+  )
+}

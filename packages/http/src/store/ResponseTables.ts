@@ -1,0 +1,26 @@
+/**
+ * The tables of stored responses: see `responses/Rows`.
+ */
+
+/** Responses, and the ids of the items in their output. */
+export const responses = `
+CREATE TABLE responses (
+  id TEXT PRIMARY KEY,
+  key_id TEXT NOT NULL,
+  previous_id TEXT,
+  model TEXT NOT NULL,
+  status TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  input TEXT NOT NULL,
+  response TEXT NOT NULL
+);
+CREATE INDEX responses_expiry ON responses (expires_at);
+CREATE TABLE response_items (
+  item_id TEXT NOT NULL,
+  response_id TEXT NOT NULL,
+  PRIMARY KEY (item_id, response_id)
+);
+CREATE INDEX response_items_response ON response_items (response_id)
+`
