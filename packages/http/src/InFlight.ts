@@ -57,6 +57,8 @@ export interface InFlight {
    * head is sent.
    */
   readonly enter: (request: Request, fiber: Handling, fallback: Fallback) => void
+  /** Counts a call that has no request, until the returned function runs. `end` ends it if it is cut off. */
+  readonly hold: (end: () => void) => () => void
   /** Waits until no request is in flight. */
   readonly none: Effect.Effect<void>
   /** Sets `connection: close` on each response whose head is not sent. */
@@ -68,19 +70,33 @@ export interface InFlight {
 export const make = (): InFlight => {
   // No Map and no object literals: V8 may keep their memory, and all it references, until a full collection.
   const entries: Array<Entry> = []
+  let held: ReadonlyArray<() => void> = []
   let waiting: Array<() => void> = []
+  const size = () => entries.length + held.length
+  const wake = () => {
+    if (size() > 0) return
+    for (const done of waiting) done()
+    waiting = []
+  }
   const leave = ({ index }: Entry) => {
     const last = entries.pop()!
     if (index < entries.length) {
       entries[index] = last
       last.index = index
     }
-    if (entries.length > 0) return
-    for (const done of waiting) done()
-    waiting = []
+    wake()
   }
   return {
-    size: () => entries.length,
+    size,
+    hold: (end) => {
+      // A value of its own, although `end` may be held twice.
+      const entry = () => end()
+      held = [...held, entry]
+      return () => {
+        held = held.filter((each) => each !== entry)
+        wake()
+      }
+    },
     enter: (request, fiber, fallback) => {
       const response = responseTo(request)
       const closing = response ?? WebSocketUpgrade.socketOf(request)
@@ -91,7 +107,7 @@ export const make = (): InFlight => {
     },
     none: Effect.callback((resume) => {
       const done = () => resume(Effect.void)
-      if (entries.length === 0) return done()
+      if (size() === 0) return done()
       waiting.push(done)
       return Effect.sync(() => {
         waiting = waiting.filter((each) => each !== done)
@@ -101,6 +117,7 @@ export const make = (): InFlight => {
       for (const { request } of entries) closeConnection(request)
     },
     cut: () => {
+      for (const end of held) end()
       for (const { fiber, fallback, request, response } of entries) {
         if (response === undefined) {
           if (!WebSocketUpgrade.cut(request)) refuse(request, fallback(request))

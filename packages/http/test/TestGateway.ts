@@ -65,6 +65,8 @@ export interface Options {
   readonly backup?: Vendor
   /** Where responses are stored: nowhere if not said. */
   readonly database?: Database
+  /** How many responses run in the background at once: 100 if not said. */
+  readonly background?: number
   /** Whether the backup takes the beginning of an answer. */
   readonly prefilling?: boolean
 }
@@ -121,7 +123,10 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       CallLog.layer,
       options.database === undefined
         ? Layer.empty
-        : Layer.provide(SqlResponseStore.layer({ keep: Duration.days(30) }), Store.layer(options.database)),
+        : Layer.provide(
+            SqlResponseStore.layer({ keep: Duration.days(30), background: options.background ?? 100 }),
+            Store.layer(options.database),
+          ),
     ]),
     Layer.provideMerge(HeldLive),
     Layer.provideMerge(Drain.layer),

@@ -21,6 +21,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as WriteTimeout from "../WriteTimeout.ts"
 import type { Level } from "../auth/Expose.ts"
 import { Expose } from "../auth/Expose.ts"
@@ -36,7 +37,8 @@ import { cutOff } from "./Unavailable.ts"
 import { IsKey } from "./GatewayKeys.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as Passthrough from "./Passthrough.ts"
-import type { Prepared, Recording } from "./StoredCalls.ts"
+import type { InBackground, Prepared, Recording } from "./StoredCalls.ts"
+import type { Failure, Run } from "../responses/ResponseStore.ts"
 import * as InFlight from "../InFlight.ts"
 import * as ServerSpan from "../telemetry/ServerSpan.ts"
 import { RequestTracing } from "../telemetry/ServerSpan.ts"
@@ -77,9 +79,12 @@ export const handle = (
     ? called(protocol, decoded, (call) =>
         call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
       )
-    : called(protocol, Effect.flatMap(decoded, prepare), (call) =>
-        call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call),
-      )
+    : called(protocol, Effect.flatMap(decoded, prepare), (call) => {
+        if (call.recording?.background !== undefined) {
+          return inBackground(router, protocol, call, call.recording, call.recording.background)
+        }
+        return call.isStream ? streamed(router, protocol, call) : complete(router, protocol, call)
+      })
 }
 
 /** An embeddings protocol: decodes requests, encodes responses. */
@@ -219,12 +224,16 @@ const replied = <A extends Answer<unknown>>(
 
 type ChatCall = Prepared<Incoming & { readonly request: Chat.Request }>
 
-const complete = (router: Router["Service"], protocol: ClientProtocol, call: ChatCall) => {
-  const encode = ({ receipt, response }: Answer<Chat.Response>): string =>
+const encoded =
+  (protocol: ClientProtocol, { clock, request }: ChatCall) =>
+  ({ receipt, response }: Answer<Chat.Response>): string =>
     // The provider's own text, if it used this protocol.
     response.native?.protocol === protocol.protocol
       ? response.native.text
-      : JSON.stringify(protocol.Response.encode(response, answering(call.request, receipt, call.clock)))
+      : JSON.stringify(protocol.Response.encode(response, answering(request, receipt, clock)))
+
+const complete = (router: Router["Service"], protocol: ClientProtocol, call: ChatCall) => {
+  const encode = encoded(protocol, call)
   const { recording } = call
   const answered = router.chat(call.request, call.options)
   return recording === undefined
@@ -273,3 +282,73 @@ const streamed = (router: Router["Service"], protocol: ClientProtocol, call: Cha
     onFailure: (error) => Effect.fail(ApiError.make(error, level)),
   })
 }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// In the background
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** Starts a call whose response is read later, by its id, and replies with the response that waits, or with its events. */
+const inBackground = (
+  router: Router["Service"],
+  protocol: ClientProtocol,
+  call: ChatCall & { readonly isStream: boolean },
+  { fields }: Recording,
+  { events, start }: InBackground,
+) => {
+  const created = Math.floor(call.clock.currentTimeMillisUnsafe() / 1000)
+  const queued = Stored.queued({ request: call.request, id: "", created, stored: fields })
+  const failure = (error: RouterError) => {
+    const { code, message } = ApiError.make(error, call.level)
+    return { code, message }
+  }
+  const run: Run = call.isStream
+    ? (publish) => published(router, protocol, call, { fields, failure, publish })
+    : () =>
+        Effect.mapBoth(router.chat(call.request, call.options), {
+          onSuccess: (answer) => Stored.complete(encoded(protocol, call)(answer), fields()),
+          onFailure: failure,
+        })
+  return Effect.as(
+    start(queued, run),
+    call.isStream
+      ? HttpServerResponse.stream(HttpReply.events(events), {
+          headers: { "cache-control": "no-cache" },
+          contentType: "text/event-stream",
+        })
+      : HttpServerResponse.text(queued, { contentType: "application/json" }),
+  )
+}
+
+/** Runs a streamed call whose events are published, and succeeds with its response. */
+const published = (
+  router: Router["Service"],
+  protocol: ClientProtocol,
+  { clock, level, options, request }: ChatCall,
+  to: {
+    readonly fields: Recording["fields"]
+    readonly failure: (error: RouterError) => Failure
+    readonly publish: Parameters<Run>[0]
+  },
+): Effect.Effect<string, Failure> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const streaming = yield* Effect.mapError(router.chatStream(request, options), to.failure)
+      const encoder = protocol.Stream.encoder({
+        ...answering(request, streaming.receipt, clock),
+        stored: to.fields,
+      })
+      let outcome: Effect.Effect<string, Failure> = Effect.fail(noEnd)
+      const failed = (error: RouterError) => {
+        outcome = Effect.fail(to.failure(error))
+        return encoder.fail(ApiError.make(error, level))
+      }
+      const saving = HttpReply.saving(encoder, (response) =>
+        Effect.sync(() => void (outcome = Effect.succeed(response))),
+      )
+      const bytes = HttpReply.encodeStream(streaming, encoder.push, encoder.end, failed, undefined, saving)
+      yield* Stream.runForEach(bytes, (chunk) => to.publish(Buffer.from(chunk).toString()))
+      return yield* outcome
+    }),
+  )
+
+const noEnd: Failure = { code: "server_error", message: "The stream ended before the response was complete." }

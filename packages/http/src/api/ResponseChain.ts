@@ -6,6 +6,7 @@ import * as Json from "@understudy/providers/internal/protocols/Json"
 import * as Responses from "@understudy/providers/protocols/responses"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
 import * as ApiError from "./ApiError.ts"
 import * as Unavailable from "./Unavailable.ts"
 import * as Items from "../responses/Items.ts"
@@ -78,6 +79,12 @@ const noItem = (id: unknown, index: number): ApiError.ApiError =>
   ApiError.invalid(
     `Item with id '${Predicate.isString(id) ? id : ""}' not found. Send the item itself, or store the response that it is of.`,
     { param: `input[${index}]`, status: 404, code: "not_found" },
+  )
+
+/** The text of the events of a response after a sequence number. It ends early if the database is lost. */
+export const eventsOf = (store: Store, row: Pick<Row, "id" | "key_id">, after: number): Stream.Stream<string> =>
+  Stream.catch(store.events(row, after), ({ message }) =>
+    Stream.drain(Stream.fromEffect(Effect.logWarning(`The events of response ${row.id} cannot be read: ${message}`))),
   )
 
 /** The error of a lost database, for a call that cannot go on without it. */

@@ -11,14 +11,16 @@ import * as Responses from "@understudy/providers/protocols/responses"
 import * as Effect from "effect/Effect"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as Predicate from "effect/Predicate"
+import type * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import * as ApiError from "./ApiError.ts"
 import * as BodyBudget from "./BodyBudget.ts"
 import * as BodyLimits from "./BodyLimits.ts"
 import { Caller } from "../auth/Caller.ts"
 import * as ResponseChain from "./ResponseChain.ts"
+import * as Unavailable from "./Unavailable.ts"
 import * as Items from "../responses/Items.ts"
-import type { ResponseStore } from "../responses/ResponseStore.ts"
+import type { ResponseStore, Run } from "../responses/ResponseStore.ts"
 import type { Row } from "../responses/Rows.ts"
 
 /** What is to be stored of a call. */
@@ -30,6 +32,15 @@ export interface Recording {
    * say that it is not stored.
    */
   readonly save: (response: string) => Effect.Effect<void>
+  /** Of a response that is generated in the background. */
+  readonly background?: InBackground | undefined
+}
+
+export interface InBackground {
+  /** Stores the JSON of a response that waits, and runs its call. */
+  readonly start: (queued: string, run: Run) => Effect.Effect<void, ApiError.ApiError>
+  /** The text of its events, until it ends. */
+  readonly events: Stream.Stream<string>
 }
 
 /** A call, and its recording if it is to be stored. */
@@ -41,10 +52,10 @@ export const prepare =
   <A extends { readonly request: Chat.Request }>(call: A): Effect.Effect<Prepared<A>, ApiError.ApiError> => {
     const { native } = Outline.shorten(call.request)
     const { background, conversation, input, previous_response_id: previous, store: stores } = native?.body ?? {}
-    if (isSet(background)) return Effect.fail(unsupported("background", "leave it out, and stream the response."))
     if (isSet(conversation)) return Effect.fail(unsupported("conversation", "send `previous_response_id`."))
     if (isSet(previous) && !Predicate.isString(previous)) return Effect.fail(notAnId)
     const isStored = stores !== false
+    if (isSet(background) && !isStored) return Effect.fail(notStored)
     const refers = isSet(previous) || Json.list(input).some(Responses.Request.isReference)
     return isStored || refers ? complete(store, call, isStored) : Effect.succeed(call)
   }
@@ -57,6 +68,10 @@ const unsupported = (name: string, advice: string): ApiError.ApiError =>
     code: "unsupported_parameter",
   })
 
+const notStored = ApiError.invalid("A response in the background is stored: leave out `store`, or set it to true.", {
+  param: "background",
+})
+
 const notAnId = ApiError.invalid("Invalid type for 'previous_response_id': expected the id of a response.", {
   param: "previous_response_id",
   code: "invalid_type",
@@ -68,11 +83,13 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
   isStored: boolean,
 ): Effect.fn.Return<Prepared<A>, ApiError.ApiError> {
   const request = Outline.whole(call.request)
-  const { background: _background, conversation: _conversation, metadata, ...body } = request.native?.body ?? {}
+  const { background, conversation: _conversation, metadata, ...body } = request.native?.body ?? {}
   const { previous_response_id: previousId, ...own } = body
   const keyId = (yield* Caller)?.id ?? ""
   const maxSize = Number((yield* MaxBodySize) ?? Infinity)
   const turns = Predicate.isString(previousId) ? yield* ResponseChain.load(store, keyId, previousId, maxSize) : []
+  const unfinished = turns.find(({ status }) => status !== "completed" && status !== "incomplete")
+  if (unfinished !== undefined) return yield* Effect.fail(notEnded(unfinished))
   const earlier = turns.flatMap(Items.ofTurn)
   const input = yield* ResponseChain.resolve(store, keyId, Items.ofInput(own["input"]), earlier)
   const history = Items.history(earlier)
@@ -94,9 +111,16 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
     turns,
     input: JSON.stringify(input),
     metadata: metadata ?? {},
+    isInBackground: isSet(background),
   })
   return { ...call, request: completed, recording }
 })
+
+const notEnded = ({ id, status }: Row): ApiError.ApiError =>
+  ApiError.invalid(`Previous response with id '${id}' cannot be continued: its status is ${status}.`, {
+    param: "previous_response_id",
+    code: "previous_response_not_completed",
+  })
 
 /** Whether the input stays as the client wrote it. */
 const isUnchanged = (
@@ -131,6 +155,7 @@ const record = (
   store: ResponseStore["Service"],
   {
     input,
+    isInBackground,
     keyId,
     metadata,
     model,
@@ -143,20 +168,34 @@ const record = (
     readonly turns: ReadonlyArray<Row>
     readonly input: string
     readonly metadata: unknown
+    readonly isInBackground: boolean
   },
 ): Recording => {
   const id = `resp_${randomUUID().replaceAll("-", "")}`
   let isStored = true
+  const row = (response: string) =>
+    Effect.map(store.expiring(turns), (extended) => {
+      const status = Json.string(Json.fields(Json.parse(response))["status"])
+      return { id, key_id: keyId, previous_id: previousId, model, status, response, input, extends: extended }
+    })
+  const background: InBackground = {
+    start: (queued, run) =>
+      Effect.catchTags(
+        Effect.flatMap(row(queued), (ended) => store.start(ended, run)),
+        {
+          StoreLost: (lost) => ResponseChain.catchLost(Effect.fail(lost)),
+          TooMany: ({ limit }) => Effect.fail(Unavailable.tooManyInBackground(limit)),
+        },
+      ),
+    events: ResponseChain.eventsOf(store, { id, key_id: keyId }, -1),
+  }
   return {
-    fields: () => ({ id, background: false, metadata, previous_response_id: previousId, store: isStored }),
+    fields: () => ({ id, background: isInBackground, metadata, previous_response_id: previousId, store: isStored }),
     save: (response) =>
-      Effect.flatMap(store.expiring(turns), (extended) => {
-        const status = Json.string(Json.fields(Json.parse(response))["status"])
-        const row = { id, key_id: keyId, previous_id: previousId, model, status, response, input, extends: extended }
-        return Effect.catch(store.save(row), ({ message }) => {
-          isStored = false
-          return Effect.logWarning(`Response ${id} could not be stored: ${message}`)
-        })
+      Effect.catch(Effect.flatMap(row(response), store.save), ({ message }) => {
+        isStored = false
+        return Effect.logWarning(`Response ${id} could not be stored: ${message}`)
       }),
+    background: isInBackground ? background : undefined,
   }
 }

@@ -32,3 +32,7 @@ export const noStore = unavailable(
   "database_unavailable",
   "The database of this gateway does not respond, so stored responses cannot be read.",
 )
+
+/** The error of a call that is to run in the background, where as many run as may. */
+export const tooManyInBackground = (limit: number): ApiError.ApiError =>
+  unavailable("overloaded", `This gateway runs ${limit} responses in the background, its limit (responses.background).`)

@@ -3,7 +3,7 @@
  */
 import type { Problem } from "@understudy/providers/Config"
 import { PositiveDuration } from "@understudy/providers/internal/config/DurationText"
-import { flag } from "@understudy/providers/internal/config/Fields"
+import { countOrNone, flag } from "@understudy/providers/internal/config/Fields"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import type { Database } from "../store/Store.ts"
@@ -13,6 +13,7 @@ const optional = Schema.optionalKey
 export const ResponsesSection = Schema.Struct({
   store: optional(flag),
   keep: optional(PositiveDuration),
+  background: optional(countOrNone),
 })
 
 export interface ResponsesSettings {
@@ -20,9 +21,11 @@ export interface ResponsesSettings {
   readonly store: boolean
   /** How long a response is kept after the last call that continued it. */
   readonly keep: Duration.Duration
+  /** How many responses a process runs in the background at once. */
+  readonly background: number
 }
 
-export const defaults: ResponsesSettings = { store: false, keep: Duration.days(30) }
+export const defaults: ResponsesSettings = { store: false, keep: Duration.days(30), background: 100 }
 
 /** The section with its defaults filled in. */
 export const settings = (section: typeof ResponsesSection.Type): ResponsesSettings => ({ ...defaults, ...section })

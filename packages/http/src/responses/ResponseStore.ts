@@ -1,5 +1,5 @@
 /**
- * The responses that the gateway stores for later calls: `store`, `previous_response_id` and the endpoints under
+ * The responses that the gateway stores for later calls: `store`, `previous_response_id`, `background` and the endpoints under
  * `/v1/responses/{id}` of OpenAI's API, so that a conversation goes on with any vendor.
  *
  * `SqlResponseStore` keeps them in the database of the configuration, each for `keep` after the last call that continued it.
@@ -8,18 +8,26 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
 import type * as Rows from "./Rows.ts"
 
-/** How long responses are kept. */
+/** How long responses are kept, and how many this process runs in the background at once. */
 export interface Settings {
   readonly keep: Duration.Duration
+  readonly background: number
 }
 
 /** The database did not respond. */
 export class StoreLost extends Data.TaggedError("StoreLost")<{ readonly message: string }> {}
 
+/** This process runs as many background responses as it may. */
+export class TooMany extends Data.TaggedError("TooMany")<{ readonly limit: number }> {}
+
 /** A response to store, as in `Rows`. `extends`: the ids of the responses that it continues and that would expire before it. */
-export interface Ended extends Omit<Rows.Row, "size" | "created_at" | "expires_at"> {
+export interface Ended extends Pick<
+  Rows.Row,
+  "id" | "key_id" | "previous_id" | "model" | "status" | "response" | "input"
+> {
   readonly extends: ReadonlyArray<string>
 }
 
@@ -27,6 +35,18 @@ export interface Ended extends Omit<Rows.Row, "size" | "created_at" | "expires_a
 export type NoChain =
   | { readonly _tag: "NotFound"; readonly id: string }
   | { readonly _tag: "TooLarge"; readonly size: number }
+
+/** Why a response has failed. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+}
+
+/**
+ * Runs the call of a background response. Succeeds with the JSON of the response. `publish` takes the text of its events, for
+ * readers of its stream.
+ */
+export type Run = (publish: (text: string) => Effect.Effect<void>) => Effect.Effect<string, Failure>
 
 export class ResponseStore extends Context.Service<
   ResponseStore,
@@ -45,5 +65,14 @@ export class ResponseStore extends Context.Service<
     readonly remove: (keyId: string, id: string) => Effect.Effect<boolean, StoreLost>
     /** Of the responses that a new one continues, those whose expiry is to be put off. */
     readonly expiring: (rows: ReadonlyArray<Rows.Row>) => Effect.Effect<ReadonlyArray<string>>
+    /**
+     * Stores a response and runs its call in the background, in the context of the caller. The call ends when it is cancelled, and when
+     * the gateway stops: then the response has failed.
+     */
+    readonly start: (queued: Ended, run: Run) => Effect.Effect<void, StoreLost | TooMany>
+    /** Cancels a response that runs, on whichever gateway. Succeeds with it, or with what it was if it had ended. */
+    readonly cancel: (keyId: string, id: string) => Effect.Effect<Rows.Row | undefined, StoreLost>
+    /** The text of the events of a background response after a sequence number, until it ends. */
+    readonly events: (row: Pick<Rows.Row, "id" | "key_id">, after: number) => Stream.Stream<string, StoreLost>
   }
 >()("@understudy/http/ResponseStore") {}

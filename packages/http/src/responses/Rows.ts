@@ -24,17 +24,25 @@ export interface Row {
   readonly size: number
   readonly created_at: number
   readonly expires_at: number
+  /** The gateway that runs it in the background, and until when it is known to; `null` if it has ended. */
+  readonly gateway_id: string | null
+  readonly lease_until: number | null
 }
 
-/** Writes a response, and the ids of its output items, by which later calls may refer to them. */
-export const insert = (sql: SqlClient, row: Row, itemIds: ReadonlyArray<string>): Effect.Effect<void, SqlError> => {
-  const items = itemIds.map((item_id): Record<string, unknown> => ({ item_id, response_id: row.id }))
-  return Effect.andThen(
-    Arr.isReadonlyArrayNonEmpty(items)
-      ? Effect.asVoid(sql`INSERT INTO response_items ${sql.insert(items)} ON CONFLICT DO NOTHING`)
-      : Effect.void,
-    Effect.asVoid(sql`INSERT INTO responses ${sql.insert({ ...row })}`),
-  )
+/** Writes a response. */
+export const insert = (sql: SqlClient, row: Row): Effect.Effect<void, SqlError> =>
+  Effect.asVoid(sql`INSERT INTO responses ${sql.insert({ ...row })}`)
+
+/** Writes the ids of the items in the output of a response, by which later calls may refer to them. */
+export const insertItems = (
+  sql: SqlClient,
+  responseId: string,
+  itemIds: ReadonlyArray<string>,
+): Effect.Effect<void, SqlError> => {
+  const items = itemIds.map((item_id): Record<string, unknown> => ({ item_id, response_id: responseId }))
+  return Arr.isReadonlyArrayNonEmpty(items)
+    ? Effect.asVoid(sql`INSERT INTO response_items ${sql.insert(items)} ON CONFLICT DO NOTHING`)
+    : Effect.void
 }
 
 /** The response of a key with this id, unless it has expired. */
@@ -96,7 +104,13 @@ export const remove = (sql: SqlClient, keyId: string, id: string): Effect.Effect
     (rows) =>
       rows.length === 0
         ? Effect.succeed(false)
-        : Effect.as(sql`DELETE FROM response_items WHERE response_id = ${id}`, true),
+        : Effect.as(
+            Effect.andThen(
+              sql`DELETE FROM response_items WHERE response_id = ${id}`,
+              sql`DELETE FROM response_events WHERE response_id = ${id}`,
+            ),
+            true,
+          ),
   )
 
 /** Deletes at most `limit` responses that have expired. Succeeds with their number. */
@@ -110,10 +124,11 @@ export const removeExpired = (sql: SqlClient, now: number, limit: number): Effec
       const ids = rows.map(({ id }) => id)
       return Effect.as(
         sql.withTransaction(
-          Effect.andThen(
+          Effect.all([
             sql`DELETE FROM response_items WHERE response_id IN ${sql.in(ids)}`,
+            sql`DELETE FROM response_events WHERE response_id IN ${sql.in(ids)}`,
             sql`DELETE FROM responses WHERE id IN ${sql.in(ids)}`,
-          ),
+          ]),
         ),
         rows.length,
       )

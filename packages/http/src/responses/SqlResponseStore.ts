@@ -8,14 +8,13 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Bounded from "../store/Bounded.ts"
+import { Drain } from "../Drain.ts"
+import * as Background from "./Background.ts"
+import { inTime } from "./InTime.ts"
 import * as Items from "./Items.ts"
-import type { NoChain, Settings } from "./ResponseStore.ts"
-import { ResponseStore, StoreLost } from "./ResponseStore.ts"
+import type { Ended, NoChain, Settings } from "./ResponseStore.ts"
+import { ResponseStore } from "./ResponseStore.ts"
 import * as Rows from "./Rows.ts"
-
-/** How long the database may take. */
-const timeout = Duration.seconds(5)
 
 /** An expiry is put off only by at least this much, so that a chain is not written again with each call. */
 const minExtension = Duration.toMillis(Duration.days(1))
@@ -24,25 +23,36 @@ const minExtension = Duration.toMillis(Duration.days(1))
 const chunk = 500
 
 /** The responses of the database. */
-export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, SqlClient> =>
+export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, SqlClient | Drain> =>
   Layer.effect(
     ResponseStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient
       const keep = Duration.toMillis(settings.keep)
+      const background = yield* Background.make({ sql, limit: settings.background, inFlight: (yield* Drain).inFlight })
       yield* Effect.forkScoped(hourly(sql))
       const now = Clock.currentTimeMillis
+      const insert = ({ extends: extended, ...ended }: Ended, running: Pick<Rows.Row, "gateway_id" | "lease_until">) =>
+        Effect.flatMap(now, (at) => {
+          const size = ended.input.length + ended.response.length
+          const written = Rows.insert(sql, { ...ended, ...running, size, created_at: at, expires_at: at + keep })
+          return extended.length === 0 ? written : Effect.andThen(written, Rows.extend(sql, extended, at + keep))
+        })
+      const find = (keyId: string, id: string) =>
+        Effect.flatMap(now, (at) =>
+          Effect.flatMap(inTime(Rows.find(sql, keyId, id, at)), (row) =>
+            row === undefined ? Effect.undefined : background.checked(row),
+          ),
+        )
       return {
-        save: ({ extends: extended, ...ended }) =>
-          Effect.flatMap(now, (at) => {
-            const size = ended.input.length + ended.response.length
-            const row = { ...ended, size, created_at: at, expires_at: at + keep }
-            const written = Rows.insert(sql, row, Items.ids(Items.ofOutput(ended.response)))
-            return inTime(
-              extended.length === 0 ? written : Effect.andThen(written, Rows.extend(sql, extended, at + keep)),
-            )
-          }),
-        find: (keyId, id) => Effect.flatMap(now, (at) => inTime(Rows.find(sql, keyId, id, at))),
+        find,
+        save: (ended) =>
+          inTime(
+            Effect.andThen(
+              Rows.insertItems(sql, ended.id, Items.ids(Items.ofOutput(ended.response))),
+              insert(ended, { gateway_id: null, lease_until: null }),
+            ),
+          ),
         chain: (keyId, id, maxSize) =>
           Effect.flatMap(now, (at) =>
             Effect.map(inTime(Rows.chain(sql, keyId, id, at, maxSize)), (links) => complete(links, id, maxSize)),
@@ -60,6 +70,10 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
               expires_at < at + keep - Math.min(minExtension, keep / 2) ? [id] : [],
             ),
           ),
+        start: (queued, run) => background.start(queued, run, (running) => inTime(insert(queued, running))),
+        cancel: (keyId, id) =>
+          Effect.flatMap(find(keyId, id), (row) => (row === undefined ? Effect.undefined : background.cancel(row))),
+        events: background.events,
       }
     }),
   )
@@ -71,9 +85,6 @@ const complete = (links: ReadonlyArray<Rows.Link>, id: string, maxSize: number):
   if (first.total > maxSize) return { _tag: "TooLarge", size: first.total }
   return first.previous_id === null ? links : { _tag: "NotFound", id: first.previous_id }
 }
-
-const inTime = <A>(statements: Effect.Effect<A, SqlError>): Effect.Effect<A, StoreLost> =>
-  Effect.mapError(Bounded.run(statements, timeout), ({ message }) => new StoreLost({ message }))
 
 /** Deletes expired responses once an hour. What fails is tried again an hour later. */
 const hourly = (sql: SqlClient): Effect.Effect<void> => {

@@ -2,7 +2,7 @@
  * The tables of stored responses: see `responses/Rows`.
  */
 
-/** Responses, and the ids of the items in their output. */
+/** Responses, the ids of the items in their output, and the events of background responses that are streamed. */
 export const responses = `
 CREATE TABLE responses (
   id TEXT PRIMARY KEY,
@@ -14,13 +14,22 @@ CREATE TABLE responses (
   created_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL,
   input TEXT NOT NULL,
-  response TEXT NOT NULL
+  response TEXT NOT NULL,
+  gateway_id TEXT,
+  lease_until BIGINT
 );
+CREATE INDEX responses_running ON responses (gateway_id) WHERE gateway_id IS NOT NULL;
 CREATE INDEX responses_expiry ON responses (expires_at);
 CREATE TABLE response_items (
   item_id TEXT NOT NULL,
   response_id TEXT NOT NULL,
   PRIMARY KEY (item_id, response_id)
 );
-CREATE INDEX response_items_response ON response_items (response_id)
+CREATE INDEX response_items_response ON response_items (response_id);
+CREATE TABLE response_events (
+  response_id TEXT NOT NULL,
+  batch INTEGER NOT NULL,
+  events TEXT NOT NULL,
+  PRIMARY KEY (response_id, batch)
+)
 `

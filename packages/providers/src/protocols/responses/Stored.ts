@@ -3,9 +3,11 @@
  * provider's. Everything else stays as the provider wrote it.
  */
 import * as Amended from "../Amended.ts"
+import type { Answering } from "../ClientProtocol.ts"
 import * as Json from "../Json.ts"
 import type { Fields } from "../Json.ts"
 import * as JsonText from "../JsonText.ts"
+import * as ResponseObject from "./ResponseObject.ts"
 
 /** The data of an event that contains the response. */
 export const event = (data: string, fields: Fields = {}): string =>
@@ -23,3 +25,22 @@ export const response = (data: string, fields: Fields = {}, output: string): str
   const items = Json.list(source["output"]).length > 0 ? undefined : { output: Json.parseExact(output) }
   return JsonText.print({ ...source, ...items, ...fields }, source)
 }
+
+/** A response that waits to be generated in the background. */
+export const queued = (answering: Answering): string =>
+  JSON.stringify({
+    ...ResponseObject.of(answering, { content: [], finishReason: "stop" }, [], ResponseObject.inProgress),
+    ...answering.stored?.(),
+    status: "queued",
+  })
+
+/** A response with another status; `error` if it has failed. */
+export const withStatus = (
+  text: string,
+  status: "in_progress" | "cancelled" | "failed",
+  error: { readonly code: string; readonly message: string } | null = null,
+): string => Amended.data(text, (body) => ({ ...body, status, error }))
+
+/** The event that ends the stream of a response with this status. */
+export const endEvent = (text: string, status: string, sequence: number): string =>
+  `event: response.${status}\ndata: {"type":"response.${status}","sequence_number":${sequence},"response":${text}}\n\n`

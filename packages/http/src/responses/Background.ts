@@ -1,0 +1,205 @@
+/**
+ * Responses that run in the background: their calls run in the scope of the gateway, and their rows say how they are. Any gateway
+ * with the same database reads, streams and cancels them.
+ *
+ * A gateway holds a lease on each response that it runs, and renews it every second. If it dies, the lease ends, and the next
+ * reader finds that the response has failed.
+ */
+import * as Json from "@understudy/providers/internal/protocols/Json"
+import { Stored } from "@understudy/providers/protocols/responses"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberMap from "effect/FiberMap"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
+import { randomUUID } from "node:crypto"
+import type { InFlight } from "../InFlight.ts"
+import * as EventLog from "./EventLog.ts"
+import { inTime } from "./InTime.ts"
+import * as Items from "./Items.ts"
+import type { Ended, Failure, Run, StoreLost } from "./ResponseStore.ts"
+import { TooMany } from "./ResponseStore.ts"
+import * as Rows from "./Rows.ts"
+import * as RunningRows from "./RunningRows.ts"
+
+export interface Options {
+  readonly sql: SqlClient
+  /** The most responses that run at once in this process. */
+  readonly limit: number
+  readonly inFlight: InFlight
+}
+
+export interface Background {
+  /** `insert` writes the row of the response. */
+  readonly start: (
+    queued: Ended,
+    run: Run,
+    insert: (running: Pick<Rows.Row, "gateway_id" | "lease_until">) => Effect.Effect<void, StoreLost>,
+  ) => Effect.Effect<void, StoreLost | TooMany>
+  /** Cancels the response of a row, unless it has ended. */
+  readonly cancel: (row: Rows.Row) => Effect.Effect<Rows.Row, StoreLost>
+  /** The row, failed if the gateway that runs it has died. */
+  readonly checked: (row: Rows.Row) => Effect.Effect<Rows.Row, StoreLost>
+  readonly events: (row: Pick<Rows.Row, "id" | "key_id">, after: number) => Stream.Stream<string, StoreLost>
+}
+
+/** How often leases are renewed and cancellations noticed, and how long a lease lasts, in milliseconds. */
+const interval = 1000
+const lease = 15_000
+
+/** How often the events of a stream are written, and how often a reader looks for them. */
+const flushInterval = "200 millis"
+const pollInterval = "200 millis"
+
+/** The events that end a stream. */
+const isEnd = /^event: response\.(?:completed|incomplete|failed)$/m
+
+/** How often the end of a response is tried to be written, a second apart. */
+const endTries = 30
+
+const stopped: Failure = {
+  code: "server_error",
+  message: "The gateway stopped before the response was complete. Send the request again.",
+}
+
+const crashed: Failure = {
+  code: "server_error",
+  message: "Internal error of the gateway. Its log has the cause under the id of this response.",
+}
+
+export const make = Effect.fnUntraced(function* ({
+  inFlight,
+  limit,
+  sql,
+}: Options): Effect.fn.Return<Background, never, Scope.Scope> {
+  const gatewayId = randomUUID()
+  const fibers = yield* FiberMap.make<string>()
+  /** The responses that are being started: their fibers do not run yet. */
+  let starting = 0
+
+  const renew = Effect.gen(function* () {
+    const running = [...fibers].map(([id]) => id)
+    if (running.length === 0) return
+    const now = yield* Clock.currentTimeMillis
+    const own = yield* inTime(RunningRows.renew(sql, gatewayId, now + lease))
+    // Cancelled or deleted by its client.
+    yield* Effect.forEach(running, (id) => (own.has(id) ? Effect.void : FiberMap.remove(fibers, id)), { discard: true })
+  })
+  yield* Effect.forkScoped(Effect.repeat(Effect.ignore(renew), Schedule.spaced(interval)))
+
+  const end = (id: string, status: string, response: string) =>
+    Effect.andThen(
+      RunningRows.end(sql, { id, status, response }),
+      Rows.insertItems(sql, id, Items.ids(Items.ofOutput(response))),
+    )
+
+  /** Writes how a response has ended, unless it was cancelled. */
+  const endSurely = (id: string, status: string, response: string) =>
+    Effect.catch(
+      Effect.retry(inTime(end(id, status, response)), { times: endTries, schedule: Schedule.spaced("1 second") }),
+      ({ message }) => Effect.logError(`The end of response ${id} could not be stored: ${message}`),
+    )
+
+  const task = ({ id, response }: Ended, run: Run): Effect.Effect<void> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const log = EventLog.make((batch) => inTime(RunningRows.insertEvents(sql, id, batch)))
+        const begun = inTime(RunningRows.start(sql, id, Stored.withStatus(response, "in_progress")))
+        const flushing = Effect.forever(Effect.andThen(Effect.sleep(flushInterval), log.flush))
+        const running = Effect.raceFirst(Effect.andThen(Effect.ignore(begun), run(log.publish)), flushing)
+        const exit = yield* Effect.exit(restore(running))
+        yield* log.flush
+        if (Exit.isSuccess(exit)) {
+          const status = Json.string(Json.fields(Json.parse(exit.value))["status"])
+          return yield* endSurely(id, status, exit.value)
+        }
+        const { cause } = exit
+        const failure = Option.getOrElse(Cause.findErrorOption(cause), () =>
+          Cause.hasInterruptsOnly(cause) ? stopped : crashed,
+        )
+        if (failure === crashed) yield* Effect.logError(`Unhandled error in background response ${id}`, cause)
+        return yield* endSurely(id, "failed", Stored.withStatus(response, "failed", failure))
+      }),
+    )
+
+  const checked = (row: Rows.Row): Effect.Effect<Rows.Row, StoreLost> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (!RunningRows.isRunning(row.status) || (row.lease_until ?? 0) > now) return Effect.succeed(row)
+      const response = Stored.withStatus(row.response, "failed", stopped)
+      return Effect.as(inTime(end(row.id, "failed", response)), { ...row, status: "failed", response })
+    })
+
+  return {
+    checked,
+    start: (queued, run, insert) =>
+      Effect.gen(function* () {
+        if ([...fibers].length + starting >= limit) return yield* new TooMany({ limit })
+        starting++
+        const now = yield* Clock.currentTimeMillis
+        yield* Effect.ensuring(
+          insert({ gateway_id: gatewayId, lease_until: now + lease }),
+          Effect.sync(() => starting--),
+        )
+        const fiber = yield* FiberMap.run(
+          fibers,
+          queued.id,
+          // The call outlives the request of its client.
+          Effect.updateContext(task(queued, run), (context: Context.Context<never>) =>
+            Context.omit(HttpServerRequest, Scope.Scope)(context),
+          ),
+        )
+        const left = inFlight.hold(() => fiber.interruptUnsafe())
+        fiber.addObserver(left)
+        return undefined
+      }).pipe(Effect.uninterruptible),
+    cancel: (row) => {
+      if (!RunningRows.isRunning(row.status)) return Effect.succeed(row)
+      const response = Stored.withStatus(row.response, "cancelled")
+      return Effect.flatMap(
+        inTime(RunningRows.end(sql, { id: row.id, status: "cancelled", response })),
+        (isCancelled) =>
+          isCancelled
+            ? Effect.as(FiberMap.remove(fibers, row.id), { ...row, status: "cancelled", response })
+            : Effect.map(inTime(Rows.find(sql, row.key_id, row.id, 0)), (ended) => ended ?? row),
+      )
+    },
+    events: (row, after) => {
+      let batch = -1
+      let last = after
+      let hasEnded = false
+      let hasEndEvent = false
+      const read = (id: string) => inTime(RunningRows.eventsAfter(sql, id, batch))
+      /** The next events: none if there are none yet. */
+      const next = Effect.gen(function* () {
+        // Read first: what a response has when it ends was written before.
+        const found = yield* inTime(Rows.find(sql, row.key_id, row.id, 0))
+        const now = found === undefined ? undefined : yield* checked(found)
+        const batches = yield* read(row.id)
+        let text = ""
+        for (const { batch: at, events } of batches) {
+          batch = at
+          for (const [sequence, event] of events) {
+            if (sequence <= last) continue
+            last = sequence
+            hasEndEvent ||= isEnd.test(event)
+            text += event
+          }
+        }
+        hasEnded = batches.length === 0 && (now === undefined || !RunningRows.isRunning(now.status))
+        if (hasEnded && !hasEndEvent && now !== undefined) text += Stored.endEvent(now.response, now.status, last + 1)
+        return text
+      })
+      const waiting = Effect.flatMap(next, (text) =>
+        text !== "" || hasEnded ? Effect.succeed(text) : Effect.as(Effect.sleep(pollInterval), ""),
+      )
+      return Stream.takeUntil(Stream.fromEffectRepeat(waiting), () => hasEnded)
+    },
+  }
+})
