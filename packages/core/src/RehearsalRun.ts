@@ -41,11 +41,16 @@ export interface Options<E> {
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
+/** What came of the calls that have ended until a time. */
 export interface Progress {
-  /** Clock milliseconds. */
+  /** Clock milliseconds, and how many of them the rehearsal has taken until then. */
   readonly at: number
+  readonly elapsed: number
   readonly calls: number
   readonly availability: number
+  readonly attempts: number
+  /** US dollars. */
+  readonly cost: number
 }
 
 /** Runs all calls to their end. Takes as long as the work does; the event loop of the process is free now and then. */
@@ -62,7 +67,7 @@ export const run = <E>(options: Options<E>): Effect.Effect<Report, E> =>
     const rehearsed = Effect.gen(function* () {
       const services = yield* Effect.context<Router>()
       const running = Context.get(services, Router)
-      yield* Effect.forkScoped(everyMinute(running, tally, time, onProgress))
+      yield* Effect.forkScoped(everyMinute(running, tally, time, start, onProgress))
       yield* new Calls(
         calls,
         time,
@@ -119,6 +124,7 @@ const everyMinute = (
   router: Router["Service"],
   tally: Tally,
   time: VirtualTime,
+  start: number,
   onProgress: Options<never>["onProgress"],
 ): Effect.Effect<never> =>
   Effect.forever(
@@ -126,8 +132,8 @@ const everyMinute = (
       Effect.sleep("1 minute"),
       Effect.map(router.status, (statuses) => {
         const open = statuses.filter(({ circuit }) => circuit === "open").map(({ deployment }) => deployment)
-        tally.circuits(time.now - 1, open)
-        onProgress?.({ at: time.now, calls: tally.calls, availability: tally.availability })
+        tally.minuteOver(time.now - 1, open)
+        onProgress?.({ at: time.now, elapsed: time.now - start, ...tally.soFar })
       }),
     ),
   )
@@ -186,6 +192,7 @@ class Calls {
   #begin(call: PlannedCall, again: number, run: (effect: Effect.Effect<void>) => void): void {
     const at = this.#time.now
     this.#running++
+    this.#tally.began(at)
     run(
       Effect.matchCause(this.#make(call, again), {
         onSuccess: (receipt) => this.#end(at, receipt, undefined),

@@ -141,6 +141,9 @@ const instruction = (tail: string): string =>
     `\n<<<${tail}>>>`,
   ].join(" ")
 
+/** The characters that a message asks to be repeated; `undefined` if it does not resume an answer. */
+export const repetitionIn = (message: string): string | undefined => /\n<<<([^]*)>>>$/.exec(message)?.[1]
+
 /** With the output tokens that remain, by estimate, and as many more as the repeated characters need in any language. */
 const shortened = (
   sampling: Chat.Sampling | undefined,

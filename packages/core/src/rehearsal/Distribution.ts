@@ -3,6 +3,8 @@
  * smaller value: what is slow for a call by one configuration is slow by another too.
  */
 
+import { exp, log } from "./Elementary.ts"
+
 /**
  * - a number: always that.
  * - `median` and `p95`: log-normal, as latencies of services mostly are. A `p95` at or below the median is the median.
@@ -18,11 +20,11 @@ export type Distribution =
 /** The value below which a share of the values is. `share` is from 0 (inclusive) to 1 (exclusive). */
 export const quantile = (distribution: Distribution, share: number): number => {
   if (typeof distribution === "number") return distribution
-  if ("mean" in distribution) return -Math.log(1 - share) * distribution.mean
+  if ("mean" in distribution) return -log(1 - share) * distribution.mean
   if ("samples" in distribution) return interpolated(distribution.samples, share)
   const { median, p95 } = distribution
   if (p95 <= median || median <= 0) return median
-  return median * Math.exp((Math.log(p95 / median) / normalP95) * normal(share))
+  return median * exp((log(p95 / median) / normalP95) * normal(share))
 }
 
 /** The same distribution with every value multiplied. */
@@ -51,8 +53,8 @@ const normalP95 = 1.6448536269514722
  */
 const normal = (share: number): number => {
   const p = Math.min(Math.max(share, 1e-9), 1 - 1e-9)
-  if (p < tail) return tailOf(Math.sqrt(-2 * Math.log(p)))
-  if (p > 1 - tail) return -tailOf(Math.sqrt(-2 * Math.log(1 - p)))
+  if (p < tail) return tailOf(Math.sqrt(-2 * log(p)))
+  if (p > 1 - tail) return -tailOf(Math.sqrt(-2 * log(1 - p)))
   const q = p - 0.5
   const r = q * q
   return (polynomial(a, r) * q) / (polynomial(b, r) * r + 1)

@@ -14,7 +14,8 @@ import type { Provider } from "../model/Provider.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { Fate, Fates } from "./Fate.ts"
 import { RehearsedCall } from "./Fate.ts"
-import * as Filler from "./Filler.ts"
+import type { Answer } from "./Answer.ts"
+import * as Answers from "./Answer.ts"
 
 /** A stream brings what there is of it once in so many milliseconds. */
 const interval = 2000
@@ -27,13 +28,13 @@ export const make = (
   /** The fate of the attempt that the fibre makes now. */
   const begun = <A, E>(
     request: Chat.Request | undefined,
-    use: (fate: Fate, call: RehearsedCall, outputTokens: number, clock: Clock.Clock) => Effect.Effect<A, E>,
+    use: (fate: Fate, call: RehearsedCall, answer: Answer, clock: Clock.Clock) => Effect.Effect<A, E>,
   ): Effect.Effect<A, E> =>
     Effect.contextWith((context: Context.Context<never>) => {
       const clock = Context.get(context, Clock.Clock)
       const call = Context.get(context, RehearsedCall)
-      const outputTokens = request === undefined ? 0 : Math.min(call.outputTokens, mostOutput(request))
-      return use(fateOf(call, clock.currentTimeMillisUnsafe(), outputTokens), call, outputTokens, clock)
+      const answer = request === undefined ? nothing : answerTo(request, call.outputTokens)
+      return use(fateOf(call, clock.currentTimeMillisUnsafe(), answer.tokens), call, answer, clock)
     })
 
   /** Waits until a complete response is there. */
@@ -48,11 +49,11 @@ export const make = (
     account,
     local,
     chat: (request) =>
-      begun(request, (fate, { inputTokens }, outputTokens, clock) =>
+      begun(request, (fate, { inputTokens }, { text, tokens }, clock) =>
         Effect.map(complete(fate, clock), (): Chat.Response => ({
-          content: [{ type: "text", text: Filler.text(outputTokens) }],
+          content: [{ type: "text", text: text(0, tokens) }],
           finishReason: "stop",
-          usage: { inputTokens, outputTokens },
+          usage: { inputTokens, outputTokens: tokens },
         })),
       ),
     embed: (request) =>
@@ -64,11 +65,11 @@ export const make = (
       ),
     stream: (request) =>
       Stream.fromPull(
-        begun(request, (fate, call, outputTokens, clock) =>
+        begun(request, (fate, call, answer, clock) =>
           Effect.succeed(
             fate._tag === "Fails"
               ? Effect.andThen(until(fate.at, clock), Effect.fail(fate.error))
-              : frames(fate, call, outputTokens, clock, isJson(request) ? '"' : ""),
+              : frames(fate, call, answer, clock, isJson(request) ? '"' : ""),
           ),
         ),
       ),
@@ -84,35 +85,52 @@ const until = (at: number, clock: Clock.Clock): Effect.Effect<void> => {
 const frames = (
   { end, error, first, last }: Extract<Fate, { readonly _tag: "Answers" }>,
   { inputTokens }: RehearsedCall,
-  outputTokens: number,
+  { text, tokens }: Answer,
   clock: Clock.Clock,
   quote: string,
 ): Pull.Pull<readonly [Chat.Frame], ProviderError> => {
   let sent = 0
+  let isStarted = false
   let isOver = false
   const tokensAt = (now: number): number =>
-    now >= end ? outputTokens : Math.max(1, Math.floor(((now - first) / (end - first)) * outputTokens))
+    now >= end ? tokens : Math.max(1, Math.floor(((now - first) / (end - first)) * tokens))
   return Effect.suspend((): Pull.Pull<readonly [Chat.Frame], ProviderError> => {
-    if (isOver) return Cause.done()
-    const due = sent === 0 ? first : Math.min(last, clock.currentTimeMillisUnsafe() + interval)
-    return Effect.flatMap(until(due, clock), (): Pull.Pull<readonly [Chat.Frame], ProviderError> => {
+    if (isOver) return error === undefined ? Cause.done() : error === "silence" ? Effect.never : Effect.fail(error)
+    const due = isStarted ? Math.min(last, clock.currentTimeMillisUnsafe() + interval) : first
+    return Effect.map(until(due, clock), (): readonly [Chat.Frame] => {
       const now = clock.currentTimeMillisUnsafe()
-      const tokens = tokensAt(now)
+      const until = Math.max(sent, tokensAt(now))
       const parts: Array<Chat.Part> = []
-      if (sent === 0) parts.push({ type: "start" }, { type: "text", text: quote + Filler.text(tokens) })
-      else if (tokens > sent) parts.push({ type: "text", text: Filler.text(tokens - sent) })
-      sent = Math.max(sent, tokens, 1)
-      if (now < last) return Effect.succeed([{ parts }] as const)
-      if (error === "silence")
-        return parts.length > 0 && due === first ? Effect.succeed([{ parts }] as const) : Effect.never
-      if (error !== undefined) return Effect.fail(error)
+      if (!isStarted) parts.push({ type: "start" }, { type: "text", text: quote + text(0, until) })
+      else if (until > sent) parts.push({ type: "text", text: text(sent, until) })
+      isStarted = true
+      sent = until
+      if (now < last) return [{ parts }]
       isOver = true
+      if (error !== undefined) return [{ parts }]
       if (quote !== "") parts.push({ type: "text", text: quote })
-      parts.push({ type: "finish", reason: "stop" }, { type: "usage", usage: { inputTokens, outputTokens } })
-      return Effect.succeed([{ parts }] as const)
+      parts.push({ type: "finish", reason: "stop" }, { type: "usage", usage: { inputTokens, outputTokens: tokens } })
+      return [{ parts }]
     })
   })
 }
+
+const nothing = Answers.make(0, 0)
+
+/** The answer to a request, which may be to resume a broken one. */
+const answerTo = (request: Chat.Request, tokens: number): Answer => {
+  const most = mostOutput(request)
+  if (request.messages.length === 1) return Answers.make(tokens, most)
+  const last = request.messages.at(-1)
+  const before = request.messages.at(-2)
+  if (last?.role === "assistant") return Answers.make(tokens, most, textOf(last))
+  return last?.role === "user" && before?.role === "assistant"
+    ? Answers.make(tokens, most, textOf(before), textOf(last))
+    : Answers.make(tokens, most)
+}
+
+const textOf = ({ content }: Chat.UserMessage | Chat.AssistantMessage): string =>
+  content.map((part) => (part.type === "text" ? part.text : "")).join("")
 
 const mostOutput = (request: Chat.Request): number =>
   Outline.settings(request).sampling?.maxTokens ?? Number.POSITIVE_INFINITY

@@ -24,6 +24,9 @@ interface DeploymentCounts {
 }
 
 interface MinuteCounts {
+  readonly at: number
+  /** Calls that began in it and have not ended. */
+  running: number
   calls: number
   failed: number
   attempts: number
@@ -38,7 +41,10 @@ const minute = 60_000
 
 export class Tally {
   readonly #start: number
-  readonly #minutes: Array<MinuteCounts> = []
+  /** By their place in time: those in which no call runs any more as they are reported, so that they take little memory. */
+  readonly #minutes: Array<MinuteCounts | Minute> = []
+  /** How many of the first minutes are as they are reported. */
+  #settled = 0
   readonly #deployments = new Map<string, DeploymentCounts>()
   readonly #errors = new Map<Kind, number>()
   readonly #failovers = new Map<string, Map<string, number>>()
@@ -58,16 +64,23 @@ export class Tally {
     this.#until = start
   }
 
-  get calls(): number {
-    return this.#calls
+  /** Of the calls that have ended until now. */
+  get soFar(): Pick<Report, "calls" | "availability" | "attempts" | "cost"> {
+    return { calls: this.#calls, availability: this.#availability, attempts: this.#attempts, cost: this.#cost }
   }
 
-  get availability(): number {
+  get #availability(): number {
     return share(this.#calls - this.#failed, this.#calls, 1)
+  }
+
+  /** A call begins at a time. */
+  began(at: number): void {
+    this.#minuteOf(at).running++
   }
 
   ended({ at, error, millis, receipt }: Ended): void {
     const counts = this.#minuteOf(at)
+    counts.running--
     this.#calls++
     counts.calls++
     if (at > this.#until) this.#until = at
@@ -89,9 +102,14 @@ export class Tally {
     else if (receipt.deployment !== undefined) this.#answered(receipt, receipt.deployment, counts)
   }
 
-  /** The deployments whose circuit is open at a time. */
-  circuits(at: number, open: ReadonlyArray<string>): void {
-    this.#minuteOf(at).open = open
+  /** A minute is over at a time. `open`: the deployments whose circuit is open then. */
+  minuteOver(at: number, open: ReadonlyArray<string>): void {
+    const over = this.#minuteOf(at)
+    over.open = open
+    for (let next = this.#minutes[this.#settled]; next !== undefined; next = this.#minutes[this.#settled]) {
+      if (next.at > over.at || !isCounting(next) || next.running > 0) return
+      this.#minutes[this.#settled++] = minuteOf(next)
+    }
   }
 
   #attempted({ attempts, skipped }: Receipt, counts: MinuteCounts): void {
@@ -120,10 +138,13 @@ export class Tally {
     increment(targets, by)
   }
 
+  /** The minute of a time in which calls begin, run, or have just ended. */
   #minuteOf(at: number): MinuteCounts {
-    const index = Math.max(0, Math.floor((at - this.#start) / minute))
+    const index = Math.max(this.#settled, Math.floor((at - this.#start) / minute))
     for (let next = this.#minutes.length; next <= index; next++) {
       this.#minutes.push({
+        at: this.#start + next * minute,
+        running: 0,
         calls: 0,
         failed: 0,
         attempts: 0,
@@ -134,7 +155,7 @@ export class Tally {
         open: [],
       })
     }
-    return this.#minutes[index]!
+    return this.#minutes[index] as MinuteCounts
   }
 
   #deployment(name: string): DeploymentCounts {
@@ -148,14 +169,14 @@ export class Tally {
 
   /** The report. `deployments` are named in this order, also those that no call reached. */
   report(deployments: ReadonlyArray<string>, assumed: Report["assumed"]): Report {
-    const minutes = this.#minutes.map((counts, index) => minuteOf(counts, this.#start + index * minute))
+    const minutes = this.#minutes.map((each) => (isCounting(each) ? minuteOf(each) : each))
     const answers = deployments.reduce((sum, name) => sum + (this.#deployments.get(name)?.answered ?? 0), 0)
     return {
       from: this.#start,
       until: this.#until,
       calls: this.#calls,
       answered: this.#calls - this.#failed,
-      availability: this.availability,
+      availability: this.#availability,
       errors: sorted(this.#errors),
       latency: percentiles(this.#latencies),
       firstToken: percentiles(this.#firstTokens),
@@ -197,10 +218,19 @@ const worst = (minutes: ReadonlyArray<Minute>): ReadonlyArray<Minute> =>
     )
     .slice(0, 10)
 
-const minuteOf = (
-  { answered, attempts, calls, cost, failed, firstTokens, latencies, open }: MinuteCounts,
-  at: number,
-): Minute => ({
+const isCounting = (each: MinuteCounts | Minute): each is MinuteCounts => "running" in each
+
+const minuteOf = ({
+  answered,
+  at,
+  attempts,
+  calls,
+  cost,
+  failed,
+  firstTokens,
+  latencies,
+  open,
+}: MinuteCounts): Minute => ({
   at,
   calls,
   failed,
@@ -229,21 +259,33 @@ const percentiles = (numbers: Numbers): Percentiles => {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
 }
 
-/** Numbers, eight bytes each. */
+/** Numbers, eight bytes each, in arrays that are never copied: of those that were, the copies would take as much memory again. */
 class Numbers {
-  #values = new Float64Array(16)
+  readonly #full: Array<Float64Array> = []
+  #last = new Float64Array(first)
   #count = 0
 
   push(value: number): void {
-    if (this.#count === this.#values.length) {
-      const grown = new Float64Array(this.#count * 2)
-      grown.set(this.#values)
-      this.#values = grown
+    if (this.#count === this.#last.length) {
+      this.#full.push(this.#last)
+      this.#last = new Float64Array(Math.min(this.#count * 2, most))
+      this.#count = 0
     }
-    this.#values[this.#count++] = value
+    this.#last[this.#count++] = value
   }
 
   sorted(): Float64Array {
-    return this.#values.slice(0, this.#count).sort()
+    const all = [...this.#full, this.#last.subarray(0, this.#count)]
+    const sorted = new Float64Array(all.reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const part of all) {
+      sorted.set(part, at)
+      at += part.length
+    }
+    return sorted.sort()
   }
 }
+
+/** The sizes of the first array, and of the largest. */
+const first = 256
+const most = 65_536

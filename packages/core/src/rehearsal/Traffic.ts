@@ -6,6 +6,7 @@ import type { Capability } from "../model/Call.ts"
 import type { Distribution } from "./Distribution.ts"
 import { quantile } from "./Distribution.ts"
 import { Chance, named, numbered } from "./Chance.ts"
+import { log } from "./Elementary.ts"
 
 export interface Traffic {
   /** Calls a second, on average over a day without bursts. */
@@ -82,7 +83,7 @@ export function* calls(
   let number = 0
   if (rate.most <= 0) return
   for (;;) {
-    at += (-Math.log(1 - chance.next()) / rate.most) * 1000
+    at += (-log(1 - chance.next()) / rate.most) * 1000
     if (at >= end) return
     // Thinning: of events at the highest rate, those that the rate at their time has.
     if (!chance.happens(rate.at(at) / rate.most)) continue

@@ -1,12 +1,22 @@
 /** What a modeled provider does follows its distributions, its phases and its quota. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Capabilities } from "@understudy/core/internal/model/Capabilities"
+import * as Chat from "@understudy/core/Chat"
+import * as StreamResume from "@understudy/core/internal/recovery/StreamResume"
+import * as Answers from "@understudy/core/internal/rehearsal/Answer"
 import * as Behavior from "@understudy/core/internal/rehearsal/Behavior"
 import { Chance, named, numbered } from "@understudy/core/internal/rehearsal/Chance"
 import * as Distribution from "@understudy/core/internal/rehearsal/Distribution"
+import * as Elementary from "@understudy/core/internal/rehearsal/Elementary"
+import type { Fate } from "@understudy/core/internal/rehearsal/Fate"
+import * as Filler from "@understudy/core/internal/rehearsal/Filler"
+import * as ModeledProvider from "@understudy/core/internal/rehearsal/ModeledProvider"
 import { QuotaMeter } from "@understudy/core/internal/rehearsal/QuotaMeter"
 import * as Traffic from "@understudy/core/internal/rehearsal/Traffic"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.999_999 }))
@@ -142,5 +152,108 @@ describe("Chance", () => {
       counts[Math.floor(new Chance(numbered(named(1, "gpt-4o"), index)).next() * 10)]!++
     }
     for (const count of counts) assert.approximately(count, 5000, 350)
+  })
+})
+
+describe("Answer", () => {
+  const resumed = (delivered: string, capabilities: Capabilities, tokens: number): string => {
+    const request = { model: "any", messages: [Chat.user("Hello")] }
+    const { mode, request: resuming } = StreamResume.resumeRequest(request, delivered, capabilities)
+    const [last, before] = resuming.messages.toReversed()
+    const textOf = (message: Chat.Message | undefined) =>
+      (message?.content ?? []).map((part) => (part.type === "text" ? part.text : "")).join("")
+    const answer =
+      last?.role === "assistant"
+        ? Answers.make(tokens, Infinity, textOf(last))
+        : Answers.make(tokens, Infinity, textOf(before), textOf(last))
+    const result = StreamResume.join(mode, answer.text(0, answer.tokens), true)
+    return result._tag === "Joined" ? delivered + result.text : result._tag
+  }
+
+  it.effect.prop(
+    "is the rest of the call's answer where it resumes a broken one",
+    [between(1, 2000), between(1, 2000), Schema.Boolean],
+    ([one, other, prefill]) =>
+      Effect.sync(() => {
+        const [delivered, tokens] = [Math.min(one, other), Math.max(one, other)]
+        assert.strictEqual(resumed(Filler.text(delivered), { prefill }, tokens), Filler.text(tokens))
+      }),
+  )
+
+  it("is cut to what a request allows", () => {
+    assert.strictEqual(Answers.make(50, 20).tokens, 20)
+    const resumed = Answers.make(50, 20, Filler.text(10), "Go on\n<<<009 >>>")
+    assert.strictEqual(resumed.text(0, resumed.tokens), `009 ${Filler.between(10, 29)}`)
+  })
+})
+
+describe("ModeledProvider", () => {
+  it.effect("goes silent when its fate does, with all that has come until then", () =>
+    Effect.gen(function* () {
+      const fate: Fate = { _tag: "Answers", first: 1000, end: 11_000, last: 6500, error: "silence" }
+      const provider = ModeledProvider.make(() => fate, { protocol: "rehearsal", account: "any", local: false })
+      const frames: Array<readonly [at: number, text: string]> = []
+      const reading = Stream.runForEach(
+        provider.stream({ model: "any", messages: [Chat.user("Hello")] }),
+        ({ parts }) =>
+          Effect.clockWith((clock) =>
+            Effect.sync(() => {
+              const text = parts.map((part) => (part.type === "text" ? part.text : "")).join("")
+              frames.push([clock.currentTimeMillisUnsafe(), text])
+            }),
+          ),
+      )
+      yield* Effect.forkChild(reading)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        frames.map(([at]) => at),
+        [1000, 3000, 5000, 6500],
+      )
+      assert.strictEqual(frames.map(([, text]) => text).join(""), Filler.text(55))
+    }),
+  )
+})
+
+describe("Elementary", () => {
+  const chance = new Chance(5)
+  const numbers = Array.from({ length: 20_000 }, () => chance.next())
+  /** Numbers as one text of all their bits. */
+  const bits = (values: ReadonlyArray<number>): string => {
+    const view = new DataView(new ArrayBuffer(8))
+    let hash = 0x811c9dc5
+    for (const value of values) {
+      view.setFloat64(0, value)
+      for (let at = 0; at < 8; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x01000193)
+    }
+    return (hash >>> 0).toString(16)
+  }
+
+  it("has logarithms and exponentials as exact as those of Math", () => {
+    const near = (one: number, other: number) => Math.abs(one - other) <= 2 * Number.EPSILON * Math.abs(other)
+    for (const number of [
+      ...numbers,
+      ...numbers.map((each) => each * 1e6),
+      1,
+      2,
+      0.5,
+      1 + 1e-9,
+      5e-324,
+      1e-310,
+      1e300,
+    ]) {
+      assert.isTrue(near(Elementary.log(number), Math.log(number)), `log ${number}`)
+      const x = number * 100 - 50
+      if (Math.abs(x) < 700) assert.isTrue(near(Elementary.exp(x), Math.exp(x)), `exp ${x}`)
+    }
+    assert.deepStrictEqual(
+      [Elementary.log(0), Elementary.log(-1), Elementary.exp(0), Elementary.exp(800), Elementary.exp(-800)],
+      [-Infinity, NaN, 1, Infinity, 0],
+    )
+  })
+
+  it("has the same bits on every machine", () => {
+    assert.strictEqual(bits(numbers.map(Elementary.log)), "b741c4ca")
+    assert.strictEqual(bits(numbers.map((each) => Elementary.exp(each * 100 - 50))), "b519b801")
+    assert.strictEqual(bits(numbers.map((each) => Distribution.quantile({ median: 500, p95: 2000 }, each))), "edc7379c")
   })
 })

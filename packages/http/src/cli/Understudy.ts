@@ -8,7 +8,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import "effect/schema/SchemaJITCompiler/enable"
-import { budgets, calls, faults, keys, reload, shadows, spend, splits, teams } from "./admin/Commands.ts"
+import { budgets, calls, faults, keys, record, reload, shadows, spend, splits, teams } from "./admin/Commands.ts"
 import { check } from "./Check.ts"
 import { demo } from "./demo/Demo.ts"
 import { draw } from "./Draw.ts"
@@ -41,6 +41,7 @@ const understudy = Command.make("understudy").pipe(
     splits,
     reload,
     faults,
+    record,
   ]),
 )
 

@@ -32,17 +32,19 @@ writeFileSync(
   "incidents: [{ from: 5m, for: 10m, where: { vendor: azure }, outage: true }]\n",
 )
 
-const simulate = (...args: ReadonlyArray<string>) =>
+const simulate = (...args: ReadonlyArray<string>) => simulateIn({}, ...args)
+
+const simulateIn = (env: NodeJS.ProcessEnv, ...args: ReadonlyArray<string>) =>
   new Promise<{ readonly code: number; readonly out: string; readonly err: string }>((resolve) => {
     const child = execFile(
       process.execPath,
       [main, "simulate", ...args],
-      { cwd: folder, env: { PATH: process.env["PATH"], NO_COLOR: "1" } },
+      { cwd: folder, env: { PATH: process.env["PATH"], NO_COLOR: "1", ...env } },
       (_, out, err) => resolve({ code: child.exitCode ?? -1, out, err }),
     )
   })
 
-describe.concurrent("understudy simulate", { timeout: 60_000 }, () => {
+describe.concurrent("understudy simulate", { timeout: 180_000 }, () => {
   it("prints two configurations side by side: with a backup, an outage of the first vendor is rescued", async () => {
     const { code, err, out } = await simulate("both.yaml", "--against", "alone.yaml", "--rate", "1/s", "--for", "30m")
     assert.strictEqual(err, "")
@@ -51,6 +53,14 @@ describe.concurrent("understudy simulate", { timeout: 60_000 }, () => {
       out,
       /^vendor-outage: The first vendor cannot be reached for an hour\.\n30m, 1 calls a second, seed 1\n/,
     )
+    for (const name of ["both", "alone"]) {
+      assert.match(
+        out,
+        new RegExp(
+          `\n${name}\\.yaml\nuntil +calls +availability +attempts a call +cost\n1m +\\d+ .*\n10m +\\d+ .*\n\n`,
+        ),
+      )
+    }
     assert.match(out, /\n +both\.yaml +alone\.yaml\n/)
     assert.match(out, /\nfailovers of both\.yaml\n +sonnet +to +gpt +\d+/)
     assert.match(out, /\nworst minutes of alone\.yaml\n/)
@@ -68,11 +78,25 @@ describe.concurrent("understudy simulate", { timeout: 60_000 }, () => {
     assert.isAbove(cost, 1.8)
   })
 
-  it("has the same bytes for the same seed", async () => {
-    const run = () => simulate("alone.yaml", "--for", "10m", "--json", "--seed", "7")
-    const [one, other] = await Promise.all([run(), run()])
+  it("has the same bytes for the same seed, whatever the language and the time zone are", async () => {
+    const hours = join(folder, "hours.yaml")
+    writeFileSync(
+      hours,
+      "traffic: { rate: 2, hours: [9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1] }\n",
+    )
+    const run = (env: NodeJS.ProcessEnv, ...args: ReadonlyArray<string>) =>
+      simulateIn(env, "both.yaml", "--scenario", hours, "--for", "5m", "--seed", "7", ...args)
+    const elsewhere = { TZ: "Asia/Tokyo", LANG: "tr_TR.UTF-8", LC_ALL: "tr_TR.UTF-8" }
+    const [one, other, text, otherText] = await Promise.all([
+      run({}, "--json"),
+      run(elsewhere, "--json"),
+      run({}),
+      run(elsewhere),
+    ])
     assert.strictEqual(one.out, other.out)
+    assert.strictEqual(text.out, otherText.out)
     assert.isAbove(one.out.length, 1000)
+    assert.isAbove(text.out.length, 1000)
   })
 
   it("lists the scenarios, one name a line", async () => {

@@ -1,5 +1,5 @@
 /**
- * `understudy reload`, `faults`, `keys`, `teams`, `budgets`, `spend`, `calls`, `shadows` and `splits`: the administration of a running gateway. What they do is loaded
+ * `understudy reload`, `faults`, `record`, `keys`, `teams`, `budgets`, `spend`, `calls`, `shadows` and `splits`: the administration of a running gateway. What they do is loaded
  * when they are run.
  */
 import * as Argument from "effect/cli/Argument"
@@ -483,6 +483,52 @@ export const faults = Command.make("faults").pipe(
     {
       command: "understudy faults on gpt-4o --for 10m",
       description: "Inject all faults of a deployment for ten minutes.",
+    },
+  ]),
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Recording
+// ---------------------------------------------------------------------------------------------------------------------
+
+const recordModule = () => import("./Record.ts")
+
+const recordFor = Flag.String("for").pipe(Flag.withDescription("How long, such as 10m; at most 7d."))
+
+export const record = Command.make("record").pipe(
+  Command.withDescription(
+    "Record the calls of a running gateway on the tape of its configuration, for a bounded time. Needs its operator key in UNDERSTUDY_API_KEY; for the status, the key of a viewer is enough.",
+  ),
+  Command.withShortDescription("Record calls for a time"),
+  Command.withSubcommands([
+    Command.make(
+      "status",
+      common,
+      run(() => recordModule().then(({ status }) => status)),
+    ).pipe(described("Show whether calls are recorded, and how many were")),
+    Command.make(
+      "on",
+      {
+        for: recordFor,
+        sample: maybe(
+          Flag.Finite("sample").pipe(
+            Flag.withDescription("The share of the calls, from 0 to 1 (default: that of the configuration)."),
+          ),
+        ),
+        ...common,
+      },
+      run(() => recordModule().then(({ on }) => on)),
+    ).pipe(described("Switch the recording on", " Afterwards it is as configured.")),
+    Command.make(
+      "off",
+      { for: recordFor, ...common },
+      run(() => recordModule().then(({ off }) => off)),
+    ).pipe(described("Switch the recording off", " Afterwards it is as configured.")),
+  ]),
+  Command.withExamples([
+    {
+      command: "understudy record on --for 1h --sample 0.1",
+      description: "Record every tenth call for an hour.",
     },
   ]),
 )

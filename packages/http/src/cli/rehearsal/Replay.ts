@@ -41,7 +41,10 @@ export const replay = Effect.fnUntraced(function* ({ against, config, files, htm
   const headline = headlineOf(tape, first.at, last.at)
   if (!json) yield* Console.log(headline.join("\n"))
   const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
-    Effect.map(rehearse(configuration, name, tape, last.at - first.at, seed), (report) => ({ name, report })),
+    Effect.map(
+      rehearse(configuration, { name, length: last.at - first.at, lines: !json }, { tape, seed }),
+      (report) => ({ name, report }),
+    ),
   )
   yield* Console.log(
     json
@@ -59,13 +62,11 @@ export const replay = Effect.fnUntraced(function* ({ against, config, files, htm
 
 const rehearse = (
   configuration: Configuration,
-  name: string,
-  tape: Rehearsal.TapeContent,
-  length: number,
-  seed: number,
+  shown: Progress.Options,
+  options: Pick<Rehearsal.ReplayOptions<unknown>, "tape" | "seed">,
 ) => {
   Simulate.withoutStacks()
-  return Progress.showing(name, length, (onProgress) => Rehearsed.replay(configuration, { tape, seed, onProgress }))
+  return Progress.showing(shown, (onProgress) => Rehearsed.replay(configuration, { ...options, onProgress }))
 }
 
 const headlineOf = ({ calls, damaged, lost, sample }: Rehearsal.TapeContent, from: number, until: number) => [

@@ -2,6 +2,7 @@
  * Reports of rehearsals as tables for people. Several configurations stand side by side.
  */
 import type { Minute, Percentiles, Report } from "@understudy/core/Rehearsal"
+import * as Format from "../Format.ts"
 import * as Table from "../Table.ts"
 
 /** The report of a configuration, with the name that its column has. */
@@ -123,8 +124,8 @@ export const duration = (millis: number | undefined): string => {
   return millis < 1000 ? `${Math.round(millis)} ms` : `${(millis / 1000).toFixed(1)} s`
 }
 
-export const number = (value: number): string => value.toLocaleString("en-US")
+export const number = (value: number): string => Format.number(value)
 
 export const percent = (share: number, digits: number): string => `${(share * 100).toFixed(digits)} %`
 
-const dollars = (value: number): string => `$${value.toFixed(2)}`
+export const dollars = (value: number): string => `$${Format.number(value, 2)}`

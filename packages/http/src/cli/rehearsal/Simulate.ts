@@ -54,7 +54,7 @@ export const simulate = Effect.fnUntraced(function* ({
   const lines = headline(options)
   if (!json) yield* Console.log(lines.join("\n"))
   const reports = yield* Effect.forEach(configurations, ({ configuration, name }) =>
-    Effect.map(rehearse(configuration, name, options), (report) => ({ name, report })),
+    Effect.map(rehearse(configuration, { name, lines: !json }, options), (report) => ({ name, report })),
   )
   yield* Console.log(
     json
@@ -81,10 +81,15 @@ export const load = Effect.fnUntraced(function* (given: string | undefined) {
 export const nameOf = (file: string | undefined): string =>
   file === undefined ? "the simulation" : relative(process.cwd(), file)
 
-/** Rehearses a configuration, with a progress bar on a terminal. */
-export const rehearse = (configuration: Configuration, name: string, options: Rehearsed.Options) => {
+/** Rehearses a configuration, and shows the progress. */
+export const rehearse = (
+  configuration: Configuration,
+  shown: Omit<Progress.Options, "length">,
+  options: Rehearsed.Options,
+) => {
   withoutStacks()
-  return Progress.showing(name, Duration.toMillis(Duration.fromInputUnsafe(options.for ?? "1 hour")), (onProgress) =>
+  const length = Duration.toMillis(Duration.fromInputUnsafe(options.for ?? "1 hour"))
+  return Progress.showing({ ...shown, length }, (onProgress) =>
     Rehearsed.run(configuration, { ...options, onProgress }),
   )
 }

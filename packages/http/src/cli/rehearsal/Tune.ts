@@ -58,8 +58,9 @@ export const tune = Effect.fnUntraced(function* ({
   ).pipe(Effect.provide(DotEnv.layer(file)))
   if (!json) yield* Console.log(Simulate.headline(options).join("\n"))
   const points = yield* Effect.forEach(candidates, ({ configuration, variant }, index) =>
-    Effect.map(Simulate.rehearse(configuration, `${index + 1} of ${candidates.length}`, options), (report) =>
-      pointOf(variant, report),
+    Effect.map(
+      Simulate.rehearse(configuration, { name: `${index + 1} of ${candidates.length}`, lines: false }, options),
+      (report) => pointOf(variant, report),
     ),
   )
   yield* Console.log(
