@@ -41,6 +41,17 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /log: assistant: answered by backup in \d+ ms \(primary \w+ 503/)
   })
 
+  it("endpoints", async () => {
+    const printed = await example("endpoints")
+    assert.match(printed, /^a moderation \(flagged: false\): by omni in attempt 2, \$ unknown$/m)
+    assert.match(printed, /^a transcription of \d+ characters: by whisper in attempt 2, \$0\.00014$/m)
+    assert.match(printed, /^an image of \d+ bytes: by images in attempt 2, \$0\.00405$/m)
+    assert.match(
+      printed,
+      /^an image as it is made: (?:image_generation\.partial_image, ){2}image_generation\.completed$/m,
+    )
+  })
+
   it("knowing-why", async () => {
     const printed = await example("knowing-why")
     assert.match(printed, /^ {2}1\. lead \(large\): available$/m)

@@ -52,25 +52,34 @@ export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
       ...router,
       chat: (request, options) => complete(books, request, options, router.chat),
       embed: (request, options) => complete(books, request, options, router.embed),
-      chatStream: (request, options) =>
-        Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-          const spending = new CallSpending(books, Context.get(context, Clock.Clock))
-          // A scope of the call's own, so that a call that fails has ended its attempts before it is settled.
-          const scope = Scope.forkUnsafe(Context.get(context, Scope.Scope))
-          const call = Effect.suspend(() => spending.call(request, options, router.chatStream))
-          return Effect.andThen(
-            Scope.addFinalizer(
-              scope,
-              Effect.suspend(() => spending.settle()),
-            ),
-            Effect.onError(Effect.provideService(call, Scope.Scope, scope), (cause) =>
-              Scope.close(scope, Exit.failCause(cause)),
-            ),
-          )
-        }),
+      chatStream: (request, options) => streamed(books, request, options, router.chatStream),
+      operate: (request, options) => streamed(books, request, options, router.operate),
     })
   }),
 )
+
+/** A call whose answer is read in a scope, which settles it when it closes. */
+const streamed = <Request extends AnyRequest, A>(
+  books: Books,
+  request: Request,
+  options: CallOptions | undefined,
+  run: Run<Request, A, Scope.Scope>,
+): Effect.Effect<A, RouterError, Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const spending = new CallSpending(books, Context.get(context, Clock.Clock))
+    // A scope of the call's own, so that a call that fails has ended its attempts before it is settled.
+    const scope = Scope.forkUnsafe(Context.get(context, Scope.Scope))
+    const call = Effect.suspend(() => spending.call(request, options, run))
+    return Effect.andThen(
+      Scope.addFinalizer(
+        scope,
+        Effect.suspend(() => spending.settle()),
+      ),
+      Effect.onError(Effect.provideService(call, Scope.Scope, scope), (cause) =>
+        Scope.close(scope, Exit.failCause(cause)),
+      ),
+    )
+  })
 
 /** What all calls of one router share. */
 interface Books {

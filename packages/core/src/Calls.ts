@@ -17,12 +17,14 @@ import type { RouterError } from "./execution/RouterError.ts"
 import * as Errors from "./execution/RouterError.ts"
 import * as Shadow from "./execution/Shadow.ts"
 import type { StartedStream } from "./execution/StreamAttempt.ts"
+import type { Started } from "./execution/StreamingAttempt.ts"
 import type * as Generation from "./generation/Generation.ts"
 import { Call } from "./model/Call.ts"
 import type { AnyRequest, CallOptions, ShadowOf } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
 import type { Stopped } from "./model/Guard.ts"
+import type * as Operation from "./model/Operation.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as StreamRecovery from "./recovery/StreamRecovery.ts"
 import type * as BoundRoute from "./route/BoundRoute.ts"
@@ -175,13 +177,23 @@ const complete = <Request extends AnyRequest, A>(
     )
   })
 
-/** A call of a stream: its record ends with the scope, or when the call fails before it has a stream. */
-export const chatStream = (
+/** What a streamed call runs with. */
+interface Begun<Request extends AnyRequest> {
+  readonly generation: Generation.Generation
+  readonly execution: CallExecutor.Execution<Request>
+  readonly scope: Scope.Scope
+  readonly clock: Clock.Clock
+}
+
+/** A call whose answer is read in a scope: its record ends with the scope, or when the call fails before it has an answer. */
+const streamedCall = <Request extends AnyRequest, A>(
   router: Running,
-  request: Chat.Request,
+  request: Request,
+  streaming: boolean,
   options: CallOptions | undefined,
-  on?: ShadowPlace,
-): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
+  run: (begun: Begun<Request>) => Effect.Effect<A, RouterError>,
+  on: ShadowPlace | undefined,
+): Effect.Effect<A, RouterError, Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const scope = Context.get(context, Scope.Scope)
     const clock = Context.get(context, Clock.Clock)
@@ -199,8 +211,38 @@ export const chatStream = (
       generation.enter()
       const route = on?.shadow.route ?? generation.routeOf(request.model)
       if (route === undefined) return notFound(request.model, generation)
-      const execution = begin(router, route, request, true, options, clock, context, on?.shadow.of)
-      const record = (recorder = execution.recorder)
+      const execution = begin(router, route, request, streaming, options, clock, context, on?.shadow.of)
+      recorder = execution.recorder
+      return run({ generation, execution, scope, clock })
+    })
+    return Effect.andThen(ended, begun)
+  })
+
+/** The answer of a call once it has begun, in the span of its call. A failure before that ends the record. */
+const starting = <A>(
+  { recorder }: CallExecutor.Execution,
+  clock: Clock.Clock,
+  answer: Effect.Effect<A, RouterError>,
+): Effect.Effect<A, RouterError> => {
+  const { trace } = recorder
+  return Effect.tapError(trace === undefined ? answer : trace.around(answer), (error) =>
+    Effect.sync(() => recorder.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
+  )
+}
+
+export const chatStream = (
+  router: Running,
+  request: Chat.Request,
+  options: CallOptions | undefined,
+  on?: ShadowPlace,
+): Effect.Effect<Streaming, RouterError, Scope.Scope> =>
+  streamedCall(
+    router,
+    request,
+    true,
+    options,
+    ({ clock, execution, generation, scope }) => {
+      const { recorder, route } = execution
       const fresh = () =>
         shadowed(
           router,
@@ -210,29 +252,68 @@ export const chatStream = (
           (shadow) => drained(chatStream(router, shadow.request, shadow.options, { generation, shadow })),
         )
       const cache = on === undefined ? generation.caches.get(route.name) : undefined
-      const unguarded = cache?.stream(execution.call, record, fresh) ?? fresh()
+      const unguarded = cache?.stream(execution.call, recorder, fresh) ?? fresh()
       const guard = options?.guard
-      const starting =
+      const answer =
         guard === undefined
           ? unguarded
-          : Effect.onInterrupt(GuardedAnswer.stream(guard, record.receipt, scope, unguarded), () =>
-              Effect.sync(() => record.ended(Exit.interrupt(), clock.currentTimeMillisUnsafe())),
+          : Effect.onInterrupt(GuardedAnswer.stream(guard, recorder.receipt, scope, unguarded), () =>
+              Effect.sync(() => recorder.ended(Exit.interrupt(), clock.currentTimeMillisUnsafe())),
             )
-      const started = record.trace === undefined ? starting : record.trace.around(starting)
-      return streaming(
-        execution,
-        Effect.tapError(started, (error) =>
-          Effect.sync(() => record.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
-        ),
-        scope,
-      )
-    })
-    return Effect.andThen(ended, begun)
-  })
+      return streaming(execution, starting(execution, clock, answer), scope)
+    },
+    on,
+  )
+
+/**
+ * The response to another operation. `frames` ends when it is complete, and fails with a `RouterError` of kind
+ * `StreamInterrupted` if it breaks. `receipt` is written until then. `deadline` and `write` are as in `Answer`.
+ */
+export interface Operating {
+  readonly contentType: string
+  readonly frames: Stream.Stream<Operation.Frame, RouterError>
+  readonly receipt: Receipt
+  readonly deadline: number
+  readonly write: number
+}
+
+/** A call of another operation than chat and embeddings. A multipart body has no shadow: its files live as long as its call. */
+export const operate = (
+  router: Running,
+  request: Operation.Request,
+  options: CallOptions | undefined,
+  on?: ShadowPlace,
+): Effect.Effect<Operating, RouterError, Scope.Scope> =>
+  streamedCall(
+    router,
+    request,
+    request.streaming === true,
+    options,
+    ({ clock, execution, generation, scope }) => {
+      const fresh = CallExecutor.operate(router, execution, scope)
+      const answer =
+        request.body.type === "multipart"
+          ? fresh
+          : shadowed(router, generation, execution, fresh, (shadow) =>
+              drained(operate(router, shadow.request, shadow.options, { generation, shadow })),
+            )
+      const { deadline, recorder, route } = execution
+      return Effect.map(starting(execution, clock, answer), (started) => ({
+        contentType: started.held[0].contentType ?? "application/octet-stream",
+        frames: framesOf(started, recorder.receipt),
+        receipt: recorder.receipt,
+        deadline: deadline.at,
+        write: route.write,
+      }))
+    },
+    on,
+  )
 
 /** A stream that is read to its end. */
-const drained = (stream: Effect.Effect<Streaming, RouterError, Scope.Scope>): Effect.Effect<void, RouterError> =>
-  Effect.scoped(Effect.flatMap(stream, ({ frames }) => Stream.runDrain(frames)))
+const drained = (
+  stream: Effect.Effect<Pick<Streaming | Operating, "frames">, RouterError, Scope.Scope>,
+): Effect.Effect<void, RouterError> =>
+  Effect.scoped(Effect.flatMap(stream, ({ frames }) => Stream.runDrain<unknown, RouterError, never>(frames)))
 
 /** The record of a call that ends before it has an execution. */
 export const end = (
@@ -301,12 +382,12 @@ const streaming = (
 }
 
 /** One stream for both parts: a concatenation would keep its first part, and state of its own, as long as the answer lasts. */
-const framesOf = ({ held, rest }: StartedStream, receipt: Receipt): Stream.Stream<Chat.Frame, RouterError> => {
-  let first: StartedStream["held"] | undefined = held
+const framesOf = <Frame>({ held, rest }: Started<Frame>, receipt: Receipt): Stream.Stream<Frame, RouterError> => {
+  let first: Started<Frame>["held"] | undefined = held
   const remainder = Effect.mapError(rest, (error) =>
     Cause.isDone(error) ? error : Errors.streamInterrupted(error, receipt),
   )
-  const pull: Pull.Pull<StartedStream["held"], RouterError> = Effect.suspend(() => {
+  const pull: Pull.Pull<Started<Frame>["held"], RouterError> = Effect.suspend(() => {
     if (first === undefined) return remainder
     const chunk = first
     first = undefined

@@ -12,6 +12,7 @@ import { snakeCase } from "./model/SnakeCase.ts"
 import type { Attempt } from "./receipt/Receipt.ts"
 import type { RouteEvent } from "./receipt/RouteEvent.ts"
 import { Router } from "./Router.ts"
+import { operationName } from "./telemetry/GenAi.ts"
 import { hasWildcard } from "./route/Wildcard.ts"
 
 /** The buckets, in seconds, that the conventions have for durations. */
@@ -55,7 +56,7 @@ export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
 
 /** A function that records an event. */
 const record = (router: Router["Service"], context: Context.Context<never>): ((event: RouteEvent) => void) => {
-  const ofInference = series(router, "chat", inferenceSeries)
+  const ofInference = byKey((operation) => series(router, operation, inferenceSeries))
   const ofEmbeddings = series(router, "embeddings", durations(embeddingsDuration))
   /** Of deployments without a wildcard: they have one model. */
   const models = new Map<string, string>()
@@ -65,8 +66,11 @@ const record = (router: Router["Service"], context: Context.Context<never>): ((e
         if (!hasWildcard(event.deployment)) models.set(event.deployment, event.model)
         return
       case "FirstToken": {
-        const { attemptMillis, deployment } = event
-        ofInference(deployment)(models.get(deployment) ?? "").firstChunk.updateUnsafe(attemptMillis / 1000, context)
+        const { attemptMillis, deployment, operation } = event
+        ofInference(operationName(operation))(deployment)(models.get(deployment) ?? "").firstChunk.updateUnsafe(
+          attemptMillis / 1000,
+          context,
+        )
         return
       }
       case "CallEnded":
@@ -77,7 +81,7 @@ const record = (router: Router["Service"], context: Context.Context<never>): ((e
             ofEmbeddings(deployment)(model)(errorOf(attempt)).updateUnsafe(millis / 1000, context)
             continue
           }
-          const series = ofInference(deployment)(model)
+          const series = ofInference(operationName(event.receipt.operation))(deployment)(model)
           series.duration(errorOf(attempt)).updateUnsafe(millis / 1000, context)
           // What was not reported counts as nothing, as the conventions ask: the ledger has estimates.
           const usage = attempt.estimated === true ? undefined : attempt.usage

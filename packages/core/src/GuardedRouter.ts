@@ -25,6 +25,7 @@ import type { RouterError } from "./execution/RouterError.ts"
 import * as Guardrails from "./Guardrails.ts"
 import type { AfterDecision, BeforeDecision, GuardedCall, Guardrail, GuardrailError } from "./Guardrails.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import { operationOf } from "./model/Call.ts"
 import * as LayeredOptions from "./model/LayeredOptions.ts"
 import type * as Chat from "./model/Chat.ts"
 import type { Guard, GuardrailResult, GuardrailStage } from "./model/Guard.ts"
@@ -66,6 +67,7 @@ export const layer: Layer.Layer<Router, never, Router | Guardrails.Guardrails> =
       chat: (request, options) => guarded(request, false, options, router.chat),
       chatStream: (request, options) => guarded(request, true, options, router.chatStream),
       embed: (request, options) => guarded(request, false, options, router.embed),
+      operate: (request, options) => guarded(request, request.streaming === true, options, router.operate),
       // Guardrails see the whole request.
       protocols: (model) => (guardrailsOf(model).length === 0 ? router.protocols(model) : noProtocols),
       explain: (request, options) =>
@@ -192,7 +194,7 @@ class GuardedRun implements Guard {
         const rewritten = { ...decision.request, model, native: undefined }
         return isLike(request, rewritten)
           ? go("rewrite", rewritten)
-          : fails("it rewrote a chat request to an embedding request, or the reverse")
+          : fails("it rewrote the request to one of another operation")
       }
       case "Reroute": {
         const { route } = decision
@@ -253,7 +255,7 @@ class GuardedRun implements Guard {
       id: this.id,
       route: this.#router.canonicalName(request.model),
       request: "messages" in request ? Outline.whole(request) : request,
-      operation: "messages" in request ? "chat" : "embeddings",
+      operation: operationOf(request),
       streaming: this.#streaming,
       caller,
       team,
@@ -351,4 +353,4 @@ const blocked = (name: string): string => `The guardrail "${name}" gave no decis
 
 /** Whether a rewritten request is of the kind of the original. */
 const isLike = <Request extends AnyRequest>(request: Request, rewritten: AnyRequest): rewritten is Request =>
-  "messages" in request === "messages" in rewritten
+  operationOf(request) === operationOf(rewritten)

@@ -98,7 +98,7 @@ export interface GuardrailError {
  * A guardrail. An error, a defect, an invalid decision, and none within `timeout` count as errors.
  *
  * - `routes`: the routes and deployments, by the name that is called, that it applies to. Default: all.
- * - `before`: of chat and embedding calls, before a deployment is tried, or a cache is asked.
+ * - `before`: of calls of every operation, before a deployment is tried, or a cache is asked. It cannot read files.
  * - `after`: of chat calls that have a response, from a cache too. Its request is the one that was sent.
  * - `timeout`: default 5 seconds, for each run.
  * - `onError`: `block` fails the call with kind `GuardrailFailed`; `pass` goes on without it. Default: `block`.

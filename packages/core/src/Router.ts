@@ -20,7 +20,7 @@ import * as Status from "./admission/Status.ts"
 import * as AffinityStore from "./affinity/AffinityStore.ts"
 import * as CacheStore from "./cache/CacheStore.ts"
 import * as Calls from "./Calls.ts"
-import type { Answer, Streaming } from "./Calls.ts"
+import type { Answer, Operating, Streaming } from "./Calls.ts"
 import * as Candidate from "./deployment/Candidate.ts"
 import type * as Deployment from "./deployment/Deployment.ts"
 import * as CallRecorder from "./execution/CallRecorder.ts"
@@ -38,6 +38,7 @@ import { Call } from "./model/Call.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
+import type * as Operation from "./model/Operation.ts"
 import type { Stopped } from "./model/Guard.ts"
 import type { Origin } from "./model/Provider.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
@@ -45,7 +46,7 @@ import * as RouteEvent from "./receipt/RouteEvent.ts"
 import type * as Plan from "./route/Plan.ts"
 import type { Mentions, Names, Route } from "./route/Route.ts"
 
-export type { Answer, Streaming } from "./Calls.ts"
+export type { Answer, Operating, Streaming } from "./Calls.ts"
 export type { CircuitStatus, Status } from "./admission/Status.ts"
 export type { Health } from "./deployment/Health.ts"
 export type { FaultInjection, FaultStatus } from "./faults/FaultInjection.ts"
@@ -98,6 +99,15 @@ export class Router extends Context.Service<
       request: Embedding.Request,
       options?: CallOptions,
     ) => Effect.Effect<Answer<Embedding.Response>, RouterError>
+    /**
+     * The response to another operation, such as a moderation or an image. `request.model` names a route or a deployment;
+     * deployments without the operation are skipped. If it is streamed, its bytes arrive as the provider sends them, once a
+     * deployment has sent its first; otherwise it is one frame. It lives in the given scope, as its upstream does.
+     */
+    readonly operate: (
+      request: Operation.Request,
+      options?: CallOptions,
+    ) => Effect.Effect<Operating, RouterError, Scope.Scope>
     /** The number of tokens of a request, by the first deployment of its route that can count, else estimated. */
     readonly countTokens: (
       request: Chat.Request,
@@ -315,6 +325,7 @@ const service = (router: Calls.Running, scope: Scope.Scope): Router["Service"] =
   chat: (request, options) => Calls.chat(router, request, options),
   embed: (request, options) => Calls.embed(router, request, options),
   chatStream: (request, options) => Calls.chatStream(router, request, options),
+  operate: (request, options) => Calls.operate(router, request, options),
   countTokens: (request, options) =>
     Calls.aside(router, request.model, (route, now) =>
       TokenCount.run(router.stores, route, new Call(request, false, options, now, "count"), router.random),

@@ -32,6 +32,7 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
+import * as Operation from "./model/Operation.ts"
 import { Provider } from "./model/Provider.ts"
 import { ProviderError } from "./model/ProviderError.ts"
 import type { Reason } from "./model/ProviderError.ts"
@@ -150,6 +151,8 @@ export interface Scripted {
   readonly requests: ReadonlyArray<Chat.Request>
   /** The embedding requests, oldest first. */
   readonly embeddings: ReadonlyArray<Embedding.Request>
+  /** The requests of other operations, oldest first. */
+  readonly operations: ReadonlyArray<Operation.Request>
   /** The number of running requests: 0 if none is leaked. */
   readonly inFlight: () => number
 }
@@ -158,20 +161,24 @@ export interface Scripted {
 export interface ScriptOptions {
   /** Counts tokens, without using an outcome of the script. Without it, the provider cannot count. */
   readonly countTokens?: Provider["Service"]["countTokens"]
+  /** The operations besides chat and embeddings that it has. Default: all. */
+  readonly operations?: ReadonlyArray<Operation.Name>
 }
 
 /**
- * A provider that answers each request, streamed or not, chat or embeddings, with the next outcome. The last one repeats.
+ * A provider that answers each request, of any operation, streamed or not, with the next outcome. The last one repeats. The texts of
+ * an outcome are the bytes of an operation besides chat and embeddings.
  */
 export const script = (
   outcomes: readonly [Outcome, ...ReadonlyArray<Outcome>],
-  { countTokens }: ScriptOptions = {},
+  { countTokens, operations: names = Operation.names }: ScriptOptions = {},
 ): Scripted => {
   const requests: Array<Chat.Request> = []
   const embeddings: Array<Embedding.Request> = []
+  const operations: Array<Operation.Request> = []
   let inFlight = 0
   const next = (): Outcome =>
-    outcomes[Math.min(requests.length + embeddings.length, outcomes.length) - 1] ?? outcomes[0]
+    outcomes[Math.min(requests.length + embeddings.length + operations.length, outcomes.length) - 1] ?? outcomes[0]
   const play = (outcome: () => Outcome): Stream.Stream<Chat.Frame, ProviderError> =>
     Stream.suspend(() => {
       const { after, end, frames, tokenDelay } = outcome()
@@ -205,13 +212,50 @@ export const script = (
               : Effect.succeed({ vectors: outcome.vectors, usage: { inputTokens: 10, outputTokens: 0 } }),
           )
         }),
+      operations: {
+        names: new Set(names),
+        send: (request) => {
+          const frames = Stream.map(
+            play(() => {
+              operations.push(request)
+              return next()
+            }),
+            toBytes,
+          )
+          return request.streaming === true
+            ? frames
+            : Stream.unwrap(Effect.map(Stream.runCollect(frames), (all) => Stream.fromArray(together(all))))
+        },
+      },
       countTokens,
     }),
     requests,
     embeddings,
+    operations,
     inFlight: () => inFlight,
   }
 }
+
+/** A frame as one of another operation: a finish reason makes it the last. */
+const toBytes = ({ parts }: Chat.Frame): Operation.Frame => ({
+  contentType: "text/plain",
+  data: parts.map((part) => (part.type === "text" ? part.text : "")).join(""),
+  usage: parts.find((part) => part.type === "usage")?.usage,
+  isLast: parts.some(({ type }) => type === "finish"),
+})
+
+/** The one frame of a complete response; none if it is not complete. */
+const together = (frames: ReadonlyArray<Operation.Frame>): ReadonlyArray<Operation.Frame> =>
+  frames.some(({ isLast }) => isLast === true)
+    ? [
+        {
+          contentType: "text/plain",
+          data: frames.map(({ data }) => String(data)).join(""),
+          usage: frames.findLast(({ usage }) => usage !== undefined)?.usage,
+          isLast: true,
+        },
+      ]
+    : []
 
 const wait = (duration: Duration.Input) =>
   Duration.isZero(Duration.fromInputUnsafe(duration)) ? Effect.void : Effect.sleep(duration)

@@ -14,6 +14,7 @@ import * as Gemini from "./api/Gemini.ts"
 import * as Generate from "./api/Generate.ts"
 import * as Messages from "./api/Messages.ts"
 import * as Models from "./api/Models.ts"
+import * as Operations from "./api/Operations.ts"
 import * as OverviewEndpoint from "./api/Overview.ts"
 import * as Providers from "./api/Providers.ts"
 import * as RecentCallsEndpoint from "./api/RecentCalls.ts"
@@ -23,7 +24,7 @@ import * as Overview from "./observe/Overview.ts"
 import * as RecentCalls from "./observe/RecentCalls.ts"
 
 /**
- * Mounts OpenAI's API (chat completions, responses, embeddings, models), Anthropic's (messages, token counts, models), Gemini's
+ * Mounts OpenAI's API (chat completions, responses, embeddings, models, and what `api/Operations` lists), Anthropic's (messages, token counts, models), Gemini's
  * (content, token counts, embeddings, models), `POST /api/generate`, and the operator's: provider status, overview, recent calls,
  * reset, activity and route explanation.
  *
@@ -36,6 +37,7 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   ChatCompletions.layer,
   Responses.layer,
   Embeddings.layer,
+  Operations.layer,
   Messages.layer,
   Gemini.layer,
   Models.layer,

@@ -29,6 +29,10 @@ export interface Limits {
   readonly expansion: number
   /** Bytes of incomplete bodies over all connections. Default: 256 MB. */
   readonly unfinishedBodies: ByteSize.ByteSize
+  /** Size of a body with files. Default: 256 MB. */
+  readonly upload: ByteSize.ByteSize
+  /** Bytes of files on disk over all requests. Default: 4 GB. */
+  readonly uploads: ByteSize.ByteSize
   /** Concurrent connections. Default: 10,000. */
   readonly connections: number
   /** How long the head of a request may take to arrive. Default: 10 s. */
@@ -53,6 +57,8 @@ export const defaults: Limits = {
   slowDecode: Duration.millis(250),
   expansion: 100,
   unfinishedBodies: ByteSize.megabytes(256),
+  upload: ByteSize.megabytes(256),
+  uploads: ByteSize.gigabytes(4),
   connections: 10_000,
   headTimeout: Duration.seconds(10),
   requestTimeout: Duration.seconds(60),

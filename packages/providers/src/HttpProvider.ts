@@ -14,6 +14,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import * as Outline from "@understudy/core/internal/model/Outline"
+import type { Name } from "@understudy/core/Operation"
 import type { Provider } from "@understudy/core/Provider"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -33,9 +34,11 @@ import type * as Endpoint from "./protocols/Endpoint.ts"
 import type { Decoder } from "./protocols/Frames.ts"
 import * as Frames from "./protocols/Frames.ts"
 import * as Issued from "./protocols/Issued.ts"
+import * as Json from "./protocols/Json.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as Lowering from "./protocols/Lowering.ts"
 import * as SchemaTool from "./protocols/SchemaTool.ts"
+import * as HttpOperations from "./HttpOperations.ts"
 import * as ProviderOrigin from "./ProviderOrigin.ts"
 import * as ModelPath from "./transport/ModelPath.ts"
 import * as NetworkError from "./transport/NetworkError.ts"
@@ -108,6 +111,10 @@ export interface Options<Wire extends WireError> {
   readonly endpoint: Endpoint.Endpoint
   readonly embedder?: Embedder<Wire> | undefined
   readonly counter?: Counter | undefined
+  /** The operations besides chat and embeddings. */
+  readonly operations?: HttpOperations.Options | undefined
+  /** The reason of an error of an operation, in place of the vendor's table. */
+  readonly operationReason?: ((operation: Name) => Options<Wire>["reason"]) | undefined
   /** The vendor's table of errors. */
   readonly reason: (error: Wire, status: number | undefined, retryAfter: Duration.Duration | undefined) => Reason
   /** The credential that identifies the account. */
@@ -212,13 +219,20 @@ interface Send<Wire extends WireError> {
   /** Sends a request and opens the response, whatever its status. It is closed with the scope. */
   readonly open: (
     template: RequestTemplate,
-    body: string | Uint8Array,
+    body: Transport.Body,
     scope: Scope.Scope,
   ) => Effect.Effect<Transport.StreamingResponse, ProviderError>
   /** The events of an opened response, secrets removed. */
   readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
+  /** The bytes of an opened response. */
+  readonly bytes: (response: Transport.StreamingResponse) => Stream.Stream<Uint8Array, ProviderError>
+  /** The text of an opened response, secrets removed. */
+  readonly text: (response: Transport.StreamingResponse) => Effect.Effect<string, ProviderError>
   /** Reads an opened response whose status is not 2xx, and fails with its error. */
-  readonly failOpened: (response: Transport.StreamingResponse) => Effect.Effect<never, ProviderError>
+  readonly failOpened: (
+    response: Transport.StreamingResponse,
+    reason?: Options<Wire>["reason"],
+  ) => Effect.Effect<never, ProviderError>
 }
 
 const makeSend = <Wire extends WireError>(
@@ -231,8 +245,8 @@ const makeSend = <Wire extends WireError>(
   const events: Send<Wire>["events"] = (response) => Sse.events(response.bytes, networkError, redaction.answer)
   const textOf = (response: Transport.StreamingResponse): Effect.Effect<string, ProviderError> =>
     Effect.mapError(Transport.text(response), networkError)
-  const failOpened: Send<Wire>["failOpened"] = (response) =>
-    Effect.flatMap(textOf(response), (text) => Effect.fail(httpError({ ...response, text })))
+  const failOpened: Send<Wire>["failOpened"] = (response, reason) =>
+    Effect.flatMap(textOf(response), (text) => Effect.fail(httpError({ ...response, text }, reason)))
 
   return {
     send: (template, body, reason) =>
@@ -250,6 +264,8 @@ const makeSend = <Wire extends WireError>(
     }, Effect.scoped),
     open,
     events,
+    bytes: (response) => Stream.mapError(response.bytes, networkError),
+    text: (response) => Effect.map(textOf(response), redaction.answer),
     failOpened,
   }
 }
@@ -291,7 +307,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
   } = options
   const { protocol } = codec
   const errors = makeErrors(options, yield* Clock.Clock)
-  const { events, failOpened, open, send, sendAsStream } = makeSend(options, errors)
+  const sending = makeSend(options, errors)
+  const { events, failOpened, open, send, sendAsStream } = sending
   const lower = Lowering.make(vendor, protocol, codec.Request, endpoint)
 
   /**
@@ -375,6 +392,16 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
         ),
       ),
     embed: embedder && makeEmbed(options, embedder, send),
+    operations:
+      options.operations &&
+      HttpOperations.make(options.operations, {
+        ...sending,
+        failOpened: (response, operation) => failOpened(response, options.operationReason?.(operation)),
+        errorIn: (body) => {
+          if (!Json.isObject(body["error"])) return undefined
+          return errors.inlineError(codec.Errors.parse(JSON.stringify(body)))
+        },
+      }),
     countTokens: counter && makeCountTokens(counter, protocol, lower, send),
   }
   const modelInPath = [template, streaming, embedder?.template, counter?.template].some(takesModel)

@@ -107,7 +107,7 @@ const isOpen = (deployment: Deployments.Settings): boolean =>
 
 /** The price of a model as the library has it: the last of its prices that holds at a time, else the first. */
 const toPrice = ([first, ...others]: ReadonlyArray<ConditionalPrice>): Cost.Price | undefined => {
-  if (first === undefined || ![first, ...others].every(({ prices }) => isOfTokens(prices))) return undefined
+  if (first === undefined || ![first, ...others].every(({ prices }) => isKnown(prices))) return undefined
   const price = { ...toTariff(first.prices), version }
   if (others.length === 0) return price
   return {
@@ -116,9 +116,10 @@ const toPrice = ([first, ...others]: ReadonlyArray<ConditionalPrice>): Cost.Pric
   }
 }
 
-/** Whether calls are priced by tokens or by request, or are free. Others have prices for seconds or pages. */
-const isOfTokens = (prices: ModelPrice): boolean =>
-  Object.keys(prices).length === 0 || ["input_mtok", "output_mtok", "requests_kcount"].some((key) => key in prices)
+/** Whether calls are priced by tokens, by request or by hours of audio, or are free. Others have prices for pages. */
+const isKnown = (prices: ModelPrice): boolean =>
+  Object.keys(prices).length === 0 ||
+  ["input_mtok", "output_mtok", "requests_kcount", "audio_hours", "input_audio_hours"].some((key) => key in prices)
 
 const toWhen = (constraint: ConditionalPrice["constraint"]): Cost.Change["when"] => {
   if (constraint === undefined) return { from: Number.NEGATIVE_INFINITY }
@@ -136,7 +137,7 @@ const toTariff = (prices: ModelPrice): Cost.Tariff => {
   const starts = Object.values(prices).flatMap((price) =>
     isTiered(price) ? price.tiers.map(({ start }) => start) : [],
   )
-  const rates = ratesAbove(prices, -1)
+  const rates = { ...ratesAbove(prices, -1), ...unitRates(prices) }
   if (starts.length === 0) return rates
   const tiers = [...new Set(starts)].sort((a, b) => a - b).map((above) => ({ ...ratesAbove(prices, above), above }))
   return { ...rates, tiers }
@@ -160,6 +161,22 @@ const ratesAbove = (prices: ModelPrice, above: number): Cost.Rates => {
     reasoning: rate("output_reasoning_mtok"),
     request: perThousand === undefined ? undefined : perThousand / 1000,
   }
+}
+
+/** The rates of audio and images. None has tiers. */
+const unitRates = (prices: ModelPrice): Pick<Cost.Tariff, "units"> | undefined => {
+  const rate = (key: string): number | undefined => {
+    const price = prices[key]
+    return isTiered(price) ? price.base : price
+  }
+  const hour = rate("input_audio_hours") ?? rate("audio_hours")
+  const units: Cost.UnitRates = {
+    second: hour === undefined ? undefined : hour / 3600,
+    audioInput: rate("input_audio_mtok"),
+    imageInput: rate("input_image_mtok"),
+    imageOutput: rate("output_image_mtok"),
+  }
+  return Object.values(units).every((value) => value === undefined) ? undefined : { units }
 }
 
 const isTiered = (price: number | TieredPrices | undefined): price is TieredPrices => Predicate.isObject(price)

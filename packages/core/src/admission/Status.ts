@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Admission from "./Admission.ts"
 import type { Operation } from "../model/Call.ts"
 import { operations } from "../model/Call.ts"
+import * as Operations from "../model/Operation.ts"
 import * as Candidate from "../deployment/Candidate.ts"
 import type { Health } from "../deployment/Health.ts"
 
@@ -18,17 +19,22 @@ export interface CircuitStatus {
 
 /**
  * The status of a deployment. Times are milliseconds; latencies are smoothed, and `undefined` before the first answer.
- * `circuit`, `retryAfter` and `cooldown` are the worst of chat and embeddings, of those that it has answered here, or of both before
- * its first answer: a chat model is not down because it makes no embeddings.
+ * `circuit`, `retryAfter` and `cooldown` are the worst of its operations but token counts, of those that it has answered here, or of
+ * all before its first answer: a chat model is not down because it makes no embeddings.
  */
 export interface Status extends Health, CircuitStatus {
   readonly deployment: string
-  readonly operations: Readonly<Record<Operation, CircuitStatus>>
+  /** Of each operation; those besides chat, embeddings and token counts if they are in use here. */
+  readonly operations: OperationStatuses
   /** How many calls wait in the queue of its limits; `undefined` if it has none. */
   readonly waiting: number | undefined
   /** Of a deployment with several accounts: that of each. Its own `circuit`, `retryAfter` and `cooldown` are the best of them. */
   readonly accounts?: ReadonlyArray<AccountStatus> | undefined
 }
+
+export type OperationStatuses = Readonly<
+  Record<Exclude<Operation, Operations.Name>, CircuitStatus> & Partial<Record<Operations.Name, CircuitStatus>>
+>
 
 /** The status of one account of a deployment. `account` is its place, from 1. */
 export interface AccountStatus extends Omit<Status, "deployment" | "accounts"> {
@@ -44,11 +50,7 @@ export const of = (stores: Admission.Stores, candidate: Candidate.Candidate): Ef
     (all): Status => ({
       deployment: name,
       ...all.map(circuitOf).reduce(better),
-      operations: {
-        chat: all.map(({ operations }) => operations.chat).reduce(better),
-        embeddings: all.map(({ operations }) => operations.embeddings).reduce(better),
-        count: all.map(({ operations }) => operations.count).reduce(better),
-      },
+      operations: all.map(({ operations }) => operations).reduce(betterOfEach),
       accounts: all.map((status, index) => ({ account: index + 1, ...status })),
       inFlight: health.inFlight,
       waiting: queue.policy === undefined ? undefined : all.reduce((sum, { waiting = 0 }) => sum + waiting, 0),
@@ -70,32 +72,53 @@ const better = (one: CircuitStatus, other: CircuitStatus): CircuitStatus => {
   return severity[one.circuit] <= severity[other.circuit] ? one : other
 }
 
+const betterOfEach = (one: OperationStatuses, other: OperationStatuses): OperationStatuses => ({
+  ...one,
+  ...Object.fromEntries(
+    operations.flatMap((operation) => {
+      const [first, second] = [one[operation], other[operation]]
+      // An account on which the operation is not in use has its circuit closed.
+      return second === undefined ? [] : [[operation, first === undefined ? second : better(first, second)]]
+    }),
+  ),
+})
+
 /** That of one account. */
 const ofAccount = (
   stores: Admission.Stores,
   candidate: Candidate.Candidate,
 ): Effect.Effect<Omit<AccountStatus, "account">> =>
-  Effect.map(
-    Effect.all({
-      chat: circuitStatus(stores, candidate.keys.chat),
-      embeddings: circuitStatus(stores, candidate.keys.embeddings),
-      count: circuitStatus(stores, candidate.keys.count),
-    }),
-    (each) => {
-      const { health, queue, repeated } = candidate
-      const answered = shown.filter((operation) => repeated[operation].isKnown)
-      return {
-        ...(answered.length === 0 ? shown : answered).map((operation) => each[operation]).reduce(worse),
-        operations: each,
-        inFlight: health.inFlight,
-        waiting: queue.policy === undefined ? undefined : queue.waiting,
-        latency: health.latency,
-        firstToken: health.firstToken,
-      }
-    },
-  )
-
-const shown = ["chat", "embeddings"] as const
+  Effect.suspend(() => {
+    const { health, keys, queue, repeated } = candidate
+    const used = Operations.names.filter((operation) => repeated[operation].isUsed || health.permanent.has(operation))
+    return Effect.map(
+      Effect.all({
+        chat: circuitStatus(stores, keys.chat),
+        embeddings: circuitStatus(stores, keys.embeddings),
+        count: circuitStatus(stores, keys.count),
+        others: Effect.forEach(used, (operation) =>
+          Effect.map(circuitStatus(stores, keys[operation]), (status) => [operation, status] as const),
+        ),
+      }),
+      ({ chat, count, embeddings, others }) => {
+        const each: OperationStatuses = { chat, embeddings, count, ...Object.fromEntries(others) }
+        const shown: ReadonlyArray<readonly [Operation, CircuitStatus]> = [
+          ["chat", chat],
+          ["embeddings", embeddings],
+          ...others,
+        ]
+        const answered = shown.filter(([operation]) => repeated[operation].isKnown)
+        return {
+          ...(answered.length === 0 ? shown : answered).map(([, status]) => status).reduce(worse),
+          operations: each,
+          inFlight: health.inFlight,
+          waiting: queue.policy === undefined ? undefined : queue.waiting,
+          latency: health.latency,
+          firstToken: health.firstToken,
+        }
+      },
+    )
+  })
 
 const circuitStatus = (stores: Admission.Stores, key: string): Effect.Effect<CircuitStatus> =>
   Effect.clockWith((clock) =>

@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import type { Call } from "../model/Call.ts"
-import { isEmbedding } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type { Affinity, Receipt } from "../receipt/Receipt.ts"
 import type { AffineBalance, BoundRoute } from "../route/BoundRoute.ts"
@@ -45,7 +44,7 @@ const lookUp = (
   return Effect.mapEager(places, (places) => (places.length === 0 ? undefined : new CallAffinity(store, places)))
 }
 
-const isChat = (call: Call): call is Call<Chat.Request> => !isEmbedding(call)
+const isChat = (call: Call): call is Call<Chat.Request> => "messages" in call.request
 
 /** The conversation at one balance of the route. */
 interface Place {

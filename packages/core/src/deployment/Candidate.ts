@@ -5,7 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Bucket from "../policy/Bucket.ts"
 import type { Call, Operation } from "../model/Call.ts"
-import { usesReasoning } from "../model/Call.ts"
+import { operations, usesReasoning } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as CircuitPolicy from "../policy/CircuitPolicy.ts"
 import * as Cooldown from "../policy/Cooldown.ts"
@@ -78,21 +78,17 @@ export const inTurn = <A>(accounts: ReadonlyArray<A>, turn: number): ReadonlyArr
 export const label = ({ account, name }: Pick<Candidate, "name" | "account">): string =>
   Receipt.label({ deployment: name, account })
 
+/** A value for each operation. */
+const each = <A>(make: (operation: Operation) => A): Readonly<Record<Operation, A>> =>
+  Object.fromEntries(operations.map((operation) => [operation, make(operation)])) as Record<Operation, A>
+
 /** The requests that all deployments of one router suspect, by operation: see `RepeatedFailures`. */
-export const suspects = (): Readonly<Record<Operation, Suspects>> => ({
-  chat: new Suspects(),
-  embeddings: new Suspects(),
-  count: new Suspects(),
-})
+export const suspects = (): Readonly<Record<Operation, Suspects>> => each(() => new Suspects())
 
 /** The state of a deployment that has not been called. */
 export const initialState = (suspects: Readonly<Record<Operation, Suspects>>): State => ({
   health: new LatencyTracker(),
-  repeated: {
-    chat: new RepeatedFailures(suspects.chat),
-    embeddings: new RepeatedFailures(suspects.embeddings),
-    count: new RepeatedFailures(suspects.count),
-  },
+  repeated: each((operation) => new RepeatedFailures(suspects[operation])),
   queue: new DeploymentQueue(),
 })
 
@@ -171,7 +167,7 @@ const candidateOf = (
       merge<Partial<Cooldown.CooldownPolicy>>({}, defaults.cooldown, deployment.cooldown),
       circuit,
     ),
-    keys: { chat: key, embeddings: `${key}#embeddings`, count: `${key}#count` },
+    keys: each((operation) => (operation === "chat" ? key : `${key}#${operation}`)),
     limitKey,
     buckets: Bucket.make(limitKey, deployment.limits),
   }

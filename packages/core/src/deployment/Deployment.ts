@@ -7,6 +7,7 @@ import type { UnsupportedParams } from "../model/Chat.ts"
 import type { CircuitPolicy } from "../policy/CircuitPolicy.ts"
 import type { CooldownPolicy } from "../policy/Cooldown.ts"
 import type { Fault } from "../policy/Fault.ts"
+import type { Name } from "../model/Operation.ts"
 import type { Provider } from "../model/Provider.ts"
 import type { RetryPolicy } from "../policy/Retry.ts"
 import type { TimeoutPolicy } from "../policy/Timeout.ts"
@@ -29,6 +30,8 @@ export interface Options {
   readonly weight?: number | undefined
   readonly limits?: Limits | undefined
   readonly capabilities?: Capabilities | undefined
+  /** The operations besides chat and embeddings that it has. Default: those of its vendor. */
+  readonly operations?: ReadonlyArray<Name> | undefined
   readonly price?: Price | undefined
   /** The price of the model that a call is for, of a deployment with a wildcard. Applies without a `price`. */
   readonly priceOf?: ((model: string) => Price | undefined) | undefined

@@ -9,7 +9,12 @@ import type { AnyRequest } from "../model/Call.ts"
 const maxValues = 2000
 const maxCharacters = 256
 
-/** The fingerprint of a request: of `native.body` if there is one. */
+const bodyOf = (request: AnyRequest): object => {
+  if ("operation" in request) return request.body
+  return request.native === undefined ? { ...request, model: undefined } : request.native.body
+}
+
+/** The fingerprint of a request: of the client's own body if there is one. */
 export const of = (request: AnyRequest): number => {
   let left = maxValues
   let hash = 0x811c9dc5
@@ -42,6 +47,6 @@ export const of = (request: AnyRequest): number => {
     }
     text(String(value))
   }
-  walk(request.native === undefined ? { ...request, model: undefined } : request.native.body)
+  walk(bodyOf(request))
   return hash
 }

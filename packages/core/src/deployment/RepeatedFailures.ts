@@ -20,26 +20,29 @@ const maxRequests = 256
 
 /** Fingerprints of requests, each kept for a minute after it was last added. The oldest come first. */
 class RecentRequests {
-  readonly #at = new Map<number, number>()
+  /** Made with the first: most operations of most deployments are never called. */
+  #at: Map<number, number> | undefined
 
   get isEmpty(): boolean {
-    return this.#at.size === 0
+    return this.#at === undefined || this.#at.size === 0
   }
 
   add(fingerprint: number, now: number): void {
-    this.#at.delete(fingerprint)
-    this.#at.set(fingerprint, now)
+    const at = (this.#at ??= new Map())
+    at.delete(fingerprint)
+    at.set(fingerprint, now)
   }
 
   has(fingerprint: number): boolean {
-    return this.#at.has(fingerprint)
+    return this.#at?.has(fingerprint) === true
   }
 
   delete(fingerprint: number): void {
-    this.#at.delete(fingerprint)
+    this.#at?.delete(fingerprint)
   }
 
   forget(now: number): void {
+    if (this.#at === undefined) return
     for (const [fingerprint, at] of this.#at) {
       if (now - at <= memory && this.#at.size <= maxRequests) return
       this.#at.delete(fingerprint)
@@ -62,6 +65,11 @@ export class RepeatedFailures {
   /** Whether the deployment has ever answered. */
   get isKnown(): boolean {
     return this.#answered !== undefined
+  }
+
+  /** Whether it has answered, or failed within the last minute. */
+  get isUsed(): boolean {
+    return this.isKnown || !this.#failed.isEmpty
   }
 
   /** Records a success. It computes the fingerprint only if failures are remembered, or once a second. */

@@ -13,6 +13,7 @@ import type { ActiveFaults } from "../faults/FaultInjection.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
+import type * as Operation from "../model/Operation.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { Rejection } from "../model/SkipReason.ts"
 import * as Retry from "../policy/Retry.ts"
@@ -24,9 +25,11 @@ import * as AccountRotation from "./AccountRotation.ts"
 import * as Attempt from "./Attempt.ts"
 import type { CallRecorder } from "./CallRecorder.ts"
 import * as Fallback from "./Fallback.ts"
+import * as OperationAttempt from "./OperationAttempt.ts"
 import type { RouterError } from "./RouterError.ts"
 import * as Errors from "./RouterError.ts"
 import * as StreamAttempt from "./StreamAttempt.ts"
+import type { Started } from "./StreamingAttempt.ts"
 
 /** What all calls of one router share. */
 export interface Engine {
@@ -67,6 +70,16 @@ export const embed = (
   engine: Engine,
   execution: Execution<Embedding.Request>,
 ): Effect.Effect<Embedding.Response, RouterError> => execute(engine, execution, embedAttempt)
+
+/** The response of the first deployment that has output. It lives in `scope`. */
+export const operate = (
+  engine: Engine,
+  execution: Execution<Operation.Request>,
+  scope: Scope.Scope,
+): Effect.Effect<Started<Operation.Frame>, RouterError> =>
+  execute(engine, execution, (planned, step, options) =>
+    OperationAttempt.start(planned.context, step.leaf, scope, options),
+  )
 
 /** A stream that has started, and its place in the plan of its call: where recovery goes on if it breaks. */
 export interface PlacedStream {

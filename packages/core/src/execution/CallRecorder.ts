@@ -105,9 +105,9 @@ export class CallRecorder {
     const receipt = this.#receipt
     receipt.deployment = deployment
     if (receipt.firstTokenMillis !== undefined) return
-    const { id: call, route } = receipt
+    const { id: call, operation, route } = receipt
     const millis = (receipt.firstTokenMillis = now - receipt.startedAt)
-    this.#bus.publish({ _tag: "FirstToken", call, route, deployment, millis, attemptMillis: now - from })
+    this.#bus.publish({ _tag: "FirstToken", call, route, operation, deployment, millis, attemptMillis: now - from })
   }
 
   droppedParams(params: ReadonlyArray<string> | undefined): void {
@@ -252,7 +252,7 @@ const usageAndCost = ({ estimated, price, usage }: EndedAttempt, startedAt: numb
   const counted = estimated ? { usage, estimated } : { usage }
   if (price === undefined) return { ...counted, cost: undefined }
   const { version = Cost.configured } = price
-  return { ...counted, cost: Cost.of(price, usage, startedAt), priceVersion: version }
+  return { ...counted, cost: Cost.ofUsage(price, usage, startedAt), priceVersion: version }
 }
 
 const nameOf = ({ leaf }: Step): string => leaf.candidate.name

@@ -81,7 +81,7 @@ export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, re
     .map((failure) => `${label(failure.step.leaf.candidate)}: ${describeFailedStep(failure)}`)
   return new RouterError({
     kind,
-    message: `All deployments of route "${route}" failed. ${causes.join("; ")}.`,
+    message: `All deployments of route "${route}" failed. ${causes.join("; ")}.${adviceFor(failures)}`,
     receipt,
     cause,
     param:
@@ -90,6 +90,16 @@ export const allFailed = (route: string, failures: ReadonlyArray<FailedStep>, re
     ...(kind === "NotAccepted" ? { permanent: true } : undefined),
     ...(temporary.has(kind) ? wait(RetryAfter.minRetryAfter(failures)) : undefined),
   })
+}
+
+/** What to configure for a route none of whose deployments has the operation of the call. */
+const adviceFor = (failures: ReadonlyArray<FailedStep>): string => {
+  const missing = failures.flatMap((failure) =>
+    failure._tag === "Skipped" && failure.reason._tag === "MissingOperation" ? [failure.reason.operation] : [],
+  )
+  return missing.length === 0 || missing.length < failures.length
+    ? ""
+    : ` Add a deployment of a vendor with ${missing[0]}, or list it in the \`operations\` of a deployment whose server has it.`
 }
 
 /** The kinds whose cause may end at a known time. */

@@ -15,10 +15,21 @@ import * as Timeout from "../policy/Timeout.ts"
 import type { Watchdog } from "./Watchdog.ts"
 
 /** Frames that arrived together. */
-export type Chunk = Arr.NonEmptyReadonlyArray<Chat.Frame>
+export type Chunk<Frame = Chat.Frame> = Arr.NonEmptyReadonlyArray<Frame>
 
 /** The state of a stream, by the frames read so far. */
-export class StreamState {
+export interface State<Frame> {
+  /** Whether there was output: from then on no other deployment answers. */
+  readonly hasOutput: boolean
+  /** Whether the answer is complete. */
+  readonly isComplete: boolean
+  readonly usage: Chat.Usage | undefined
+  /** Adds a chunk. True if it held anything but pings. */
+  readonly take: (chunk: Chunk<Frame>) => boolean
+}
+
+/** The state of a chat stream. */
+export class StreamState implements State<Chat.Frame> {
   readonly #choices: number
   /** By choice. */
   readonly finishReasons = new Map<number, Chat.FinishReason>()
@@ -63,7 +74,7 @@ export class StreamState {
   }
 }
 
-export type ProviderPull = Pull.Pull<Chunk, ProviderError>
+export type ProviderPull<Frame = Chat.Frame> = Pull.Pull<Chunk<Frame>, ProviderError>
 
 const truncated = new ProviderError({
   reason: { _tag: "Network" },
@@ -74,14 +85,14 @@ const truncated = new ProviderError({
  * Pulls until the first output or a finish reason (an answer may be empty), and gives all frames so far. Fails if the
  * stream ends before that, or takes longer than `afterFirstEvent` once its first event is there.
  */
-export const readUntilFirstOutput = (
-  pull: ProviderPull,
-  state: StreamState,
+export const readUntilFirstOutput = <Frame>(
+  pull: ProviderPull<Frame>,
+  state: State<Frame>,
   afterFirstEvent: Timeout.TimeoutLimit,
-): Effect.Effect<Chunk, ProviderError> => {
-  const held: Array<Chat.Frame> = []
+): Effect.Effect<Chunk<Frame>, ProviderError> => {
+  const held: Array<Frame> = []
   let hasEvent = false
-  const more: Effect.Effect<Chunk, ProviderError> = Effect.suspend(() =>
+  const more: Effect.Effect<Chunk<Frame>, ProviderError> = Effect.suspend(() =>
     Effect.flatMap(failIfTruncated(pull), (chunk) => {
       const isFirstEvent = state.take(chunk) && !hasEvent
       held.push(...chunk)
@@ -94,17 +105,22 @@ export const readUntilFirstOutput = (
   return more
 }
 
-const failIfTruncated = (pull: ProviderPull): Effect.Effect<Chunk, ProviderError> =>
+const failIfTruncated = <Frame>(pull: ProviderPull<Frame>): Effect.Effect<Chunk<Frame>, ProviderError> =>
   Effect.mapError(pull, (error) => (Cause.isDone(error) ? truncated : error))
 
 /**
  * The stream after its first output: each chunk as it arrives, guarded by the watchdog. It ends when the answer is complete:
  * an error after the finish reason, such as a missing terminal event, is ignored.
  */
-export const readRemainder = (pull: ProviderPull, state: StreamState, watchdog: Watchdog): ProviderPull =>
+export const readRemainder = <Frame>(
+  pull: ProviderPull<Frame>,
+  state: State<Frame>,
+  watchdog: Watchdog,
+): ProviderPull<Frame> =>
   Effect.catch(
     watchdog.guard(pull, (chunk) => state.take(chunk)),
-    (error): ProviderPull => (state.isComplete ? Cause.done() : Effect.fail(Cause.isDone(error) ? truncated : error)),
+    (error): ProviderPull<Frame> =>
+      state.isComplete ? Cause.done() : Effect.fail(Cause.isDone(error) ? truncated : error),
   )
 
 // ---------------------------------------------------------------------------------------------------------------------

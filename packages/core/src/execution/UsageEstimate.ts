@@ -8,6 +8,7 @@ import type { Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
+import * as Operation from "../model/Operation.ts"
 import { charactersPerToken } from "../model/Usage.ts"
 import type { Priced } from "../spend/MaxCost.ts"
 import * as MaxCost from "../spend/MaxCost.ts"
@@ -35,6 +36,8 @@ const tokensPerSecond = 100
 
 /** The usage as it was reported, if that is all of it; `undefined` if nothing is charged. */
 export const of = ({ call, deployment, exit, millis, output, usage }: Ended): Chat.Usage | undefined => {
+  const { request } = call
+  if ("operation" in request) return ofOperation(call, request, deployment, exit, output, usage)
   if (!isCharged(exit, output)) return usage
   if (usage !== undefined && output === undefined) return usage
   const written =
@@ -44,6 +47,26 @@ export const of = ({ call, deployment, exit, millis, output, usage }: Ended): Ch
   const outputTokens = Math.min(written, MaxCost.outputTokens(call.request, deployment))
   if (usage === undefined) return { inputTokens: call.inputTokens, outputTokens }
   return outputTokens <= usage.outputTokens ? usage : { ...usage, outputTokens }
+}
+
+/**
+ * Of another operation than chat and embeddings. The usage of a complete response that does not report it is unknown. One that was
+ * cut or given up may be charged for as a whole.
+ */
+const ofOperation = (
+  call: Call,
+  request: Operation.Request,
+  deployment: Priced,
+  exit: Ended["exit"],
+  output: Output | undefined,
+  usage: Chat.Usage | undefined,
+): Chat.Usage | undefined => {
+  if (usage !== undefined || Exit.isSuccess(exit) || !isCharged(exit, output)) return usage
+  return {
+    inputTokens: call.inputTokens,
+    outputTokens: MaxCost.outputTokens(request, deployment),
+    units: Operation.maxUnits(request),
+  }
 }
 
 /** Whether a vendor may charge for an attempt that ended so. */

@@ -31,7 +31,7 @@ export class InjectedFault {
   /** The provider of the attempt. */
   around(provider: Provider["Service"]): Provider["Service"] {
     const { effect } = this.#fault
-    const { embed } = provider
+    const { embed, operations } = provider
     const called = <A>(call: () => A): A => {
       this.isCalled = true
       return call()
@@ -58,6 +58,7 @@ export class InjectedFault {
                     called(() => provider.stream(request)),
                     effect.tokens,
                     interruption,
+                    hasOutput,
                   ),
                 )
           }),
@@ -66,6 +67,19 @@ export class InjectedFault {
         embed &&
         ((request) =>
           this.#delayed(() => (effect._tag === "Abort" ? Effect.fail(effect.error) : called(() => embed(request))))),
+      operations: operations && {
+        ...operations,
+        send: (request) =>
+          Stream.unwrap(
+            this.#delayed(() => {
+              if (effect._tag === "Abort") return Effect.fail(effect.error)
+              const frames = called(() => operations.send(request))
+              if (effect._tag === "None" || effect._tag === "Refusal") return Effect.succeed(frames)
+              const interruption = effect._tag === "Stall" ? this.#over : Effect.fail(effect.error)
+              return Effect.succeed(interruptedAfter(frames, effect.tokens, interruption, () => true))
+            }),
+          ),
+      },
     }
   }
 
@@ -77,20 +91,19 @@ export class InjectedFault {
   }
 }
 
-type Frames = Arr.NonEmptyReadonlyArray<Chat.Frame>
-
 /** The stream, with the interruption after so many frames with output: it fails, or goes on when the interruption ends. */
-const interruptedAfter = (
-  frames: Stream.Stream<Chat.Frame, ProviderError>,
+const interruptedAfter = <Frame>(
+  frames: Stream.Stream<Frame, ProviderError>,
   tokens: number,
   interruption: Effect.Effect<void, ProviderError>,
-): Stream.Stream<Chat.Frame, ProviderError> =>
+  hasOutput: (frame: Frame) => boolean,
+): Stream.Stream<Frame, ProviderError> =>
   Stream.transformPull(frames, (pull) =>
     Effect.sync(() => {
       let sent = 0
       let isOver = false
-      let held: ReadonlyArray<Chat.Frame> = []
-      const next: Pull.Pull<Frames, ProviderError> = Effect.suspend(() => {
+      let held: ReadonlyArray<Frame> = []
+      const next: Pull.Pull<Arr.NonEmptyReadonlyArray<Frame>, ProviderError> = Effect.suspend(() => {
         if (isOver) {
           const rest = held
           held = []

@@ -6,6 +6,7 @@ import type * as Chat from "./Chat.ts"
 import type { Capabilities, Capability } from "./Capabilities.ts"
 import type * as Embedding from "./Embedding.ts"
 import type { Guard } from "./Guard.ts"
+import * as Operations from "./Operation.ts"
 import * as Outline from "./Outline.ts"
 import type { Priority } from "./Priority.ts"
 import type { Spending } from "./Spending.ts"
@@ -15,13 +16,13 @@ export type { Capability } from "./Capabilities.ts"
 export type { Guard } from "./Guard.ts"
 export type { AttemptSpending, PlannedAttempt, Spending } from "./Spending.ts"
 
-/** A chat request or an embedding request. */
-export type AnyRequest = Chat.Request | Embedding.Request
+/** A chat request, an embedding request, or a request of another operation. */
+export type AnyRequest = Chat.Request | Embedding.Request | Operations.Request
 
 /** The operations of a deployment. Each has its own circuit and cooldown: a failure of one is none of another. */
-export type Operation = "chat" | "embeddings" | "count"
+export type Operation = "chat" | "embeddings" | "count" | Operations.Name
 
-export const operations: ReadonlyArray<Operation> = ["chat", "embeddings", "count"]
+export const operations: ReadonlyArray<Operation> = ["chat", "embeddings", "count", ...Operations.names]
 
 export const capabilities: ReadonlyArray<Capability> = [
   "tools",
@@ -150,7 +151,12 @@ export class Call<Request extends AnyRequest = AnyRequest> {
   }
 }
 
-const operationOf = (request: AnyRequest): Operation => ("input" in request ? "embeddings" : "chat")
+/** The operation of a request. */
+export const operationOf = (request: AnyRequest): Operation =>
+  "messages" in request ? "chat" : "input" in request ? "embeddings" : request.operation
+
+/** Whether the call is for another operation than chat and embeddings. */
+export const isOperation = (call: Call): call is Call<Operations.Request> => "operation" in call.request
 
 /** Whether the call is for embeddings, which only some providers support. */
 export const isEmbedding = (call: Call): call is Call<Embedding.Request> => "input" in call.request
@@ -176,8 +182,19 @@ interface RequestEstimate {
 /** Roughly what vendors charge for an image of ordinary size. */
 const tokensPerImage = 1000
 
-const estimate = (request: AnyRequest): RequestEstimate =>
-  "messages" in request ? estimateChat(request, Outline.of(request)) : estimateInputs(request.input)
+const estimate = (request: AnyRequest): RequestEstimate => {
+  if ("messages" in request) return estimateChat(request, Outline.of(request))
+  if ("input" in request) return estimateInputs(request.input)
+  const inputTokens = Operations.inputTokens(request)
+  return {
+    requires: nothing,
+    inputTokens,
+    contextTokens: request.operation === "completions" ? inputTokens : 0,
+    outputTokens: Operations.requestedTokens(request),
+  }
+}
+
+const nothing: ReadonlySet<Capability> = new Set()
 
 const embedding: ReadonlySet<Capability> = new Set<Capability>(["embeddings"])
 

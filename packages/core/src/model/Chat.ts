@@ -368,8 +368,23 @@ export const FinishReason = Schema.Literals([
 export type FinishReason = typeof FinishReason.Type
 
 /**
+ * What some operations are charged for besides text tokens: seconds of audio, characters, images; and of `inputTokens` and
+ * `outputTokens`, those of audio and images.
+ */
+export class Units extends Schema.Opaque<Units>()(
+  Schema.Struct({
+    seconds: Schema.optional(Schema.Finite),
+    characters: Schema.optional(Schema.Finite),
+    images: Schema.optional(Schema.Finite),
+    audioInputTokens: Schema.optional(Schema.Finite),
+    imageInputTokens: Schema.optional(Schema.Finite),
+    imageOutputTokens: Schema.optional(Schema.Finite),
+  }),
+) {}
+
+/**
  * Token usage, normalised over vendors. `inputTokens` includes `cachedInputTokens` and `cacheWriteTokens`; `outputTokens`
- * includes `reasoningTokens`.
+ * includes `reasoningTokens`. Both are 0 where only `units` are reported.
  */
 export class Usage extends Schema.Opaque<Usage>()(
   Schema.Struct({
@@ -378,6 +393,7 @@ export class Usage extends Schema.Opaque<Usage>()(
     cachedInputTokens: Schema.optional(Schema.Finite),
     cacheWriteTokens: Schema.optional(Schema.Finite),
     reasoningTokens: Schema.optional(Schema.Finite),
+    units: Schema.optional(Units),
   }),
 ) {}
 

@@ -18,6 +18,7 @@ import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type * as Chat from "./Chat.ts"
 import type * as Embedding from "./Embedding.ts"
+import type * as Operation from "./Operation.ts"
 import type { ProviderError } from "./ProviderError.ts"
 
 /**
@@ -52,8 +53,20 @@ export interface ProviderService {
   readonly stream: (request: Chat.Request) => Stream.Stream<Chat.Frame, ProviderError>
   /** Embeddings, if the vendor supports them. Without it, deployments are skipped for calls that need embeddings. */
   readonly embed?: ((request: Embedding.Request) => Effect.Effect<Embedding.Response, ProviderError>) | undefined
+  /** Other operations, if the vendor has any. Deployments are skipped for calls of an operation that they do not have. */
+  readonly operations?: Operations | undefined
   /** The number of input tokens of a request, if the vendor counts them without answering. */
   readonly countTokens?: ((request: Chat.Request) => Effect.Effect<number, ProviderError>) | undefined
+}
+
+/** The operations of a provider besides chat and embeddings. */
+export interface Operations {
+  readonly names: ReadonlySet<Operation.Name>
+  /**
+   * The response to a request. The stream fails when the upstream fails, and ends when the upstream ends, even without a last frame:
+   * the engine detects that.
+   */
+  readonly send: (request: Operation.Request) => Stream.Stream<Operation.Frame, ProviderError>
 }
 
 export class Provider extends Context.Service<Provider, ProviderService>()("@understudy/core/Provider") {}

@@ -1,10 +1,11 @@
 /**
  * Why a call did not try a deployment of its route: one closed union, and what each reason means.
  *
- * The plan decides the first three (`Plan`), error branches the next three (`ErrorBranch`), admission the next five
+ * The plan decides the first four (`Plan`), error branches the next three (`ErrorBranch`), admission the next five
  * (`Admission`), budgets the last (`Spending`). `meaning` is their one interpretation: a new reason is a case here, and where it is decided.
  */
 import type { Capability } from "./Capabilities.ts"
+import type { Name } from "./Operation.ts"
 import type { ReasonTag } from "./ProviderError.ts"
 import { opening } from "./ProviderError.ts"
 
@@ -14,6 +15,8 @@ export type PlanSkip =
   | { readonly _tag: "MissingCapability"; readonly need: Capability }
   /** The call is estimated to be larger than the model's context window. Both in tokens. */
   | { readonly _tag: "ContextWindowTooSmall"; readonly tokens: number; readonly window: number }
+  /** The provider does not have the operation of the call. */
+  | { readonly _tag: "MissingOperation"; readonly operation: Name }
   /** Weight 0 in a `balance` or a `hedge`. */
   | { readonly _tag: "ZeroWeight" }
 
@@ -80,6 +83,8 @@ export const meaning = (reason: SkipReason): Meaning => {
       return unsuited(`${reason.tokens} tokens do not fit its context window of ${reason.window}`, [
         "ContextWindowExceeded",
       ])
+    case "MissingOperation":
+      return unsuited(`does not have the operation ${reason.operation}`, ["Unsupported"])
     case "ZeroWeight":
       return unsuited("weight 0")
     case "BranchNotTaken":

@@ -5,6 +5,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Chat from "./Chat.ts"
 import type * as Embedding from "./Embedding.ts"
+import type * as Operation from "./Operation.ts"
 import type { Rejected } from "./SkipReason.ts"
 
 export interface Spending {
@@ -18,7 +19,7 @@ export interface Spending {
    * then it was not run.
    */
   readonly shadow: (
-    request: Chat.Request | Embedding.Request,
+    request: Chat.Request | Embedding.Request | Operation.Request,
     run: (spending: Spending) => Effect.Effect<void>,
   ) => Effect.Effect<boolean>
 }

@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ShadowOf } from "../model/Call.ts"
+import type { Operation, ShadowOf } from "../model/Call.ts"
 import type { ReasonTag } from "../model/ProviderError.ts"
 import type { Departure } from "../queue/AdmissionQueue.ts"
 import type { Attempt, Place, Receipt, Skipped } from "./Receipt.ts"
@@ -45,6 +45,7 @@ export type RouteEvent = { readonly call: string; readonly route: string; readon
      */
     | {
         readonly _tag: "FirstToken"
+        readonly operation: Operation
         readonly deployment: string
         readonly millis: number
         readonly attemptMillis: number

@@ -2,6 +2,7 @@
  * The content of a tape, for a replay: its calls as traffic, and the attempts of each deployment.
  */
 import type { Capability } from "../model/Call.ts"
+import { isName as isOperation } from "../model/Operation.ts"
 import { Recorded } from "./TapeFates.ts"
 import type { Call, Item } from "./tape/Tape.ts"
 import type { PlannedCall } from "./Traffic.ts"
@@ -28,6 +29,8 @@ export class TapeContent {
         this.damaged++
         return
       case "Call":
+        // Other operations than chat and embeddings are recorded, and not modeled.
+        if (isOperation(item.operation)) return
         // The copies of calls for shadows are made again by the routes that have one.
         if (!item.shadow) this.#addCall(item)
         for (const attempt of item.attempts) this.attemptsOf(attempt.deployment).add(attempt)

@@ -13,6 +13,7 @@ import type { Bound, Leaf } from "./BoundRoute.ts"
 import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 import * as Condition from "./Condition.ts"
 import * as Health from "../deployment/Health.ts"
+import * as Operation from "../model/Operation.ts"
 import type { PlanSkip } from "../model/SkipReason.ts"
 import * as Split from "./Split.ts"
 import type { ResolvedAffinityPolicy } from "../policy/AffinityPolicy.ts"
@@ -272,7 +273,9 @@ const resume = (context: Context, rest: Rest | undefined): Step | undefined => {
       const { index, route } = rest
       const leaf = route.across[index]
       if (leaf === undefined) return resume(context, after)
-      const hedge = { delay: Health.delay(route.after, leaf.candidate.health, context.streaming), budget: route.budget }
+      const hedge = Operation.mayHedge(context.call.operation)
+        ? { delay: Health.delay(route.after, leaf.candidate.health, context.streaming), budget: route.budget }
+        : undefined
       const left: Rest = { _tag: "Hedge", route, index: index + 1, scope, after }
       return stepOf(context, { leaf, peers: route.across, hedge }, scope, left)
     }
@@ -424,17 +427,26 @@ export const casePath = (route: Bound, call: Call.Call): ReadonlyArray<number> =
 const available: Availability = { _tag: "Available" }
 
 const availabilityOf = (candidate: Candidate, call: Call.Call): Availability => {
-  if (candidate.deployment.capabilities === undefined && !Call.isEmbedding(call)) return available
+  if (candidate.deployment.capabilities === undefined && "messages" in call.request) return available
   const capability = checkCapabilities(candidate, call)
   return capability._tag === "Available" ? checkContextWindow(candidate, call) : capability
 }
 
 /** Whether the model and its provider have the capabilities that the call requires. */
 export const checkCapabilities = ({ deployment, provider }: Candidate, call: Call.Call): Availability => {
+  if (Call.isOperation(call) && !hasOperation(deployment, provider, call.request.operation))
+    return { _tag: "MissingOperation", operation: call.request.operation }
   if (Call.isEmbedding(call) && provider.embed === undefined) return { _tag: "MissingCapability", need: "embeddings" }
   const need = Call.missingCapability(call, deployment.capabilities)
   return need === undefined ? available : { _tag: "MissingCapability", need }
 }
+
+/** Whether the deployment has the operation: by its own list, else by what its vendor has. */
+const hasOperation = (
+  { operations }: Candidate["deployment"],
+  { operations: own }: Candidate["provider"],
+  operation: Operation.Name,
+): boolean => own !== undefined && (operations?.includes(operation) ?? own.names.has(operation))
 
 /** Whether the call fits the model's context window. */
 export const checkContextWindow = ({ deployment }: Candidate, call: Call.Call): Availability => {

@@ -5,6 +5,7 @@
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
 import * as Cost from "../model/Cost.ts"
+import * as Operation from "../model/Operation.ts"
 import type { Params } from "../policy/Params.ts"
 
 /** As much of a deployment as decides what it costs. */
@@ -21,6 +22,7 @@ const defaultOutput = 4096
 
 /** The most output tokens of all answers of a request by a deployment. A model's own limit holds too. */
 export const outputTokens = (request: AnyRequest, { capabilities, force, params }: Priced): number => {
+  if ("operation" in request) return Operation.maxOutputTokens(request, capabilities?.maxOutput)
   if (!("messages" in request)) return 0
   const maxOutput = capabilities?.maxOutput
   const { n = 1 } = request.sampling ?? {}
@@ -32,7 +34,15 @@ export const outputTokens = (request: AnyRequest, { capabilities, force, params 
 export const ofAttempt = (deployment: Priced, call: Call, model: () => string): number => {
   const { price, priceOf } = deployment
   const known = price ?? priceOf?.(model())
-  return known === undefined ? 0 : Cost.most(known, call.inputTokens, outputTokens(call.request, deployment))
+  const { request } = call
+  return known === undefined
+    ? 0
+    : Cost.most(
+        known,
+        call.inputTokens,
+        outputTokens(request, deployment),
+        "operation" in request ? Operation.maxUnits(request) : undefined,
+      )
 }
 
 /** The deployments that differ in what a call may cost: of a thousand alike, one. Those that cost nothing are left out. */

@@ -12,9 +12,17 @@ export const version = "0.1.0"
 /** Sets an attribute of a span. */
 export type Set = (name: string, value: unknown) => void
 
-/** The value of `gen_ai.operation.name`. */
-export const operationName = (operation: Operation): "chat" | "embeddings" =>
-  operation === "embeddings" ? "embeddings" : "chat"
+/** The value of `gen_ai.operation.name`: one that the conventions have, or else the name of the operation. */
+export const operationName = (operation: Operation): string => {
+  switch (operation) {
+    case "count":
+      return "chat"
+    case "completions":
+      return "text_completion"
+    default:
+      return operation
+  }
+}
 
 /** The attributes of what a request asks for, without its content. */
 export const setRequest = (set: Set, request: AnyRequest, streaming: boolean): void => {
@@ -24,6 +32,7 @@ export const setRequest = (set: Set, request: AnyRequest, streaming: boolean): v
     return
   }
   if (streaming) set("gen_ai.request.stream", true)
+  if ("operation" in request) return
   const { format } = Outline.settings(request)
   const { reasoning, sampling } = request
   if (format !== undefined) set("gen_ai.output.type", format.type === "text" ? "text" : "json")

@@ -1,5 +1,6 @@
 /**
- * The memory budget for request bodies of a server: the bytes of all bodies that are incomplete or being decoded.
+ * The budget for request bodies of a server: in memory, the bytes of all bodies that are incomplete or being decoded; on disk,
+ * those of their files.
  */
 import * as Context from "effect/Context"
 import * as Semaphore from "effect/Semaphore"
@@ -15,6 +16,7 @@ export class BodyBudget {
   readonly decoding = Semaphore.makeUnsafe(8)
   readonly #limit: number
   #held = 0
+  #stored = 0
 
   constructor(limits: ServerLimits.Limits) {
     this.limits = limits
@@ -29,6 +31,17 @@ export class BodyBudget {
     this.#held += bytes
     const free = this.#limit - this.#held
     return free >= 0 && (own === this.#held || own <= maxShare * free)
+  }
+
+  /** Adds bytes of files on disk; negative ones remove them. Returns whether they fit; they must be removed in either case. */
+  store(bytes: number): boolean {
+    this.#stored += bytes
+    return this.#stored <= Number(this.limits.uploads)
+  }
+
+  /** Bytes of files on disk. */
+  get stored(): number {
+    return this.#stored
   }
 
   /** Removes bytes: the body is complete, or rejected. */

@@ -9,7 +9,8 @@ import type { AnyRequest, CallOptions as Options } from "@understudy/core/Call"
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import type { Receipt } from "@understudy/core/Receipt"
-import type { Router, Answer } from "@understudy/core/Router"
+import type * as Operation from "@understudy/core/Operation"
+import type { Router, Answer, Operating } from "@understudy/core/Router"
 import type { RouterError } from "@understudy/core/RouterError"
 import type { Address, Answering, ClientProtocol } from "@understudy/providers/internal/protocols/ClientProtocol"
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
@@ -109,6 +110,65 @@ export const embed = (
   )
 }
 
+/** The request of an operation besides chat and embeddings, read from the body of the request in context. */
+export type OperationBody = Effect.Effect<
+  { readonly request: Operation.Request },
+  ApiError.ApiError,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/** Handles a request of an operation besides chat and embeddings. `protocol` encodes its errors. */
+export const operate = (router: Router["Service"], protocol: ClientProtocol, body: OperationBody): Handler =>
+  called(protocol, body, (call) =>
+    Effect.flatMap(
+      Effect.mapError(router.operate(call.request, call.options), (error) => ApiError.make(error, call.level)),
+      (operating) => {
+        WriteTimeout.limit(call.http, call.clock, operating)
+        return call.request.streaming === true
+          ? Effect.succeed(operatedStream(call, operating, protocol))
+          : operatedWhole(call, operating)
+      },
+    ),
+  )
+
+/** A complete response. It is read to its end: then its call has a cost. */
+const operatedWhole = (
+  { level }: Incoming,
+  { contentType, frames, receipt }: Operating,
+): Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError.ApiError> =>
+  Effect.mapBoth(Stream.runCollect(frames), {
+    onFailure: (error) => ApiError.make(error, level),
+    onSuccess: (frames) =>
+      HttpServerResponse.uint8Array(Buffer.concat(frames.map(({ data }) => Buffer.from(data))), {
+        headers: HttpReply.headers(receipt, level),
+        contentType,
+      }),
+  })
+
+/**
+ * A stream, as it arrives. One that breaks ends in an error event where it has events; else the connection is cut, so that the
+ * client does not take what it has for all of it.
+ */
+const operatedStream = (
+  { http, level }: Incoming,
+  { contentType, frames, receipt }: Operating,
+  { Errors }: ClientProtocol,
+): HttpServerResponse.HttpServerResponse => {
+  const bytes = Stream.map(
+    Stream.filter(frames, ({ data }) => data.length > 0),
+    ({ data }) => Buffer.from(data),
+  )
+  const headers = { ...HttpReply.headers(receipt, level), "cache-control": "no-cache" }
+  if (!/^text\/event-stream/i.test(contentType)) return HttpServerResponse.stream(bytes, { headers, contentType })
+  const event = (error: ApiError.ApiError): string =>
+    `data: ${JSON.stringify(Errors.encode({ ...error, requestId: receipt.id }))}\n\n`
+  InFlight.setFinalChunk(http, () => event(cutOff))
+  return HttpServerResponse.stream(
+    Stream.catch(bytes, (error) => Stream.succeed(Buffer.from(event(ApiError.make(error, level))))),
+    { headers, contentType },
+  )
+}
+
 /** A token count endpoint of a protocol. */
 export interface TokenCountProtocol {
   /** The part of the body that is counted. Default: all of it. */
@@ -160,7 +220,7 @@ interface Incoming {
  */
 const called = <A extends { readonly request: AnyRequest }>(
   protocol: ClientProtocol,
-  body: Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest>,
+  body: Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest | Scope.Scope>,
   answer: (
     call: A & Incoming,
   ) => Effect.Effect<

@@ -104,6 +104,8 @@ export const ServerSection = Schema.Struct({
       slowDecode: optional(PositiveDuration),
       expansion: optional(count),
       unfinishedBodies: optional(SizeText),
+      upload: optional(SizeText),
+      uploads: optional(SizeText),
       connections: optional(count),
       headTimeout: optional(PositiveDuration),
       requestTimeout: optional(PositiveDuration),

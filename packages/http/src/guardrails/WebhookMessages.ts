@@ -3,9 +3,11 @@
  * which a rewritten conversation loses nothing.
  */
 import * as Chat from "@understudy/core/Chat"
+import type { AnyRequest } from "@understudy/core/Call"
 import * as Embedding from "@understudy/core/Embedding"
 import * as Guardrails from "@understudy/core/Guardrails"
 import type { GuardedCall, GuardrailError } from "@understudy/core/Guardrails"
+import * as Operation from "@understudy/core/Operation"
 import { problems } from "@understudy/providers/internal/config/SchemaErrors"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -45,8 +47,21 @@ const ofCall = (
   key: caller,
   team,
   tags,
-  request: "messages" in request ? { messages: request.messages, tools: request.tools } : { input: request.input },
+  request: requestOf(request),
 })
+
+/** Of operations besides chat and embeddings: the fields of the body, and what is known of its files. */
+const requestOf = (request: AnyRequest): object => {
+  if ("messages" in request) return { messages: request.messages, tools: request.tools }
+  if ("input" in request) return { input: request.input }
+  const files = Operation.filesOf(request).map(({ filename, mediaType, name, size }) => ({
+    name,
+    filename,
+    mediaType,
+    size,
+  }))
+  return { fields: Operation.fieldsOf(request), files: files.length === 0 ? undefined : files }
+}
 
 const choicesOf = (response: Chat.Response): ReadonlyArray<Chat.Choice> => [response, ...(response.alternatives ?? [])]
 
@@ -63,6 +78,10 @@ const Reroute = Schema.Struct({ route: Schema.String })
 
 const RewriteMessages = Schema.Struct({
   request: Schema.Struct({ messages: Schema.Array(Chat.Message), tools: Schema.optionalKey(Schema.Array(Chat.Tool)) }),
+})
+
+const RewriteFields = Schema.Struct({
+  request: Schema.Struct({ fields: Schema.Record(Schema.String, Schema.Unknown) }),
 })
 
 const RewriteInput = Schema.Struct({ request: Schema.Struct({ input: Schema.Array(Embedding.Input) }) })
@@ -108,6 +127,10 @@ export const toBefore = (guardrail: string, call: GuardedCall, answer: unknown):
     case "route":
       return Result.map(read(Reroute, answer), ({ route }) => Guardrails.reroute(route))
     case "rewrite":
+      if ("operation" in request)
+        return Result.map(read(RewriteFields, answer), ({ request: { fields } }) =>
+          Guardrails.rewriteRequest(Operation.withFields(request, fields)),
+        )
       return "messages" in request
         ? Result.map(read(RewriteMessages, answer), ({ request: { messages, tools = request.tools } }) =>
             Guardrails.rewriteRequest({ ...request, messages, tools }),

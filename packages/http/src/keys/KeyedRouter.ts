@@ -56,6 +56,15 @@ export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLi
           keyedCall(admit, router, new Call(request, false), options, Effect.ensuring, (options) =>
             router.embed(request, options),
           ),
+        operate: (request, options) =>
+          keyedCall(
+            admit,
+            router,
+            new Call(request, request.streaming === true),
+            options,
+            untilScopeCloses,
+            (options) => router.operate(request, options),
+          ),
         countTokens: (request, options) =>
           sideRequest(admit, request, (key) => router.countTokens(request, withKey(key, options))),
         explain: (request, options) =>

@@ -3,6 +3,7 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import { text } from "@understudy/core/Chat"
+import { fieldsOf } from "@understudy/core/Operation"
 import { Router } from "@understudy/core/Router"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -23,6 +24,11 @@ export const layer: Layer.Layer<Router, never, Router> = Layer.effect(
         Effect.andThen(
           Effect.logInfo(`${request.model} embeddings request`, request.input),
           router.embed(request, options),
+        ),
+      operate: (request, options) =>
+        Effect.andThen(
+          Effect.logInfo(`${request.model} ${request.operation} request`, fieldsOf(request)),
+          router.operate(request, options),
         ),
       chatStream: (request, options) =>
         Effect.andThen(

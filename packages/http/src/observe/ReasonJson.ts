@@ -29,6 +29,8 @@ const details = (reason: SkipReason): object | undefined => {
         : { budget: reason.budget, permanent: true }
     case "MissingCapability":
       return { capability: reason.need }
+    case "MissingOperation":
+      return { operation: reason.operation }
     case "ContextWindowTooSmall":
       return { tokens: reason.tokens, context_window: reason.window }
     case "BranchNotTaken":

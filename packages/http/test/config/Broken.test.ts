@@ -100,17 +100,17 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   proxies: [
     "deployments.gpt-4o.proxy: expected the http or https address of a proxy, such as http://127.0.0.1:3128, found another text",
     "deployments.sonnet.proxy: expected the http or https address of a proxy, such as http://127.0.0.1:3128, found a number",
-    "deployments.demo.proxy: unknown key `proxy`: a key of openai, anthropic and others, not of simulated. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",
+    "deployments.demo.proxy: unknown key `proxy`: a key of openai, anthropic and others, not of simulated. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",
   ],
   "keep-alives": [
-    "deployments.gpt-4o.sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.sse.keepAlive: is missing: set the interval between keep-alives, such as 15s",
     "routes.quick.fallback[0].sse: unknown key `sse`: it concerns the connection to the client; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
     "routes.quick.sse.comment: unknown key `comment`. Known keys: keepAlive.",
     'routes.quick.sse.keepAlive: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
   ],
   caches: [
-    "deployments.gpt-4o.cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.cache.ttl: is missing: set how long responses are cached, such as 5m",
     "routes.assistant.cache.max: expected a whole number above 0, found 0",
     "routes.quick.fallback[0].cache: unknown key `cache`: it caches responses of whole calls; set it on an outermost route. Known keys: fallback, retry, timeout, stream, fallbackOn, accept, unsupportedParams, onContextWindow, onContentPolicy, onError.",
@@ -164,8 +164,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.canary.split[2].use: names "locale", which is neither a deployment nor a route: did you mean "local"? There is "gpt-4o", "local", "picky", "both", "empty", "quick", "hasty", "open", "long", "errors", "canary".',
   ],
   "key-of-another-vendor": [
-    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, headers, local, proxy.",
-    "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
+    "deployments.sonnet.region: unknown key `region`: a key of bedrock, not of anthropic. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, headers, local, proxy.",
+    "deployments.east.apiKey: unknown key `apiKey`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
   ],
   ledger: [
     'ledger.keep: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "0s"',
@@ -185,7 +185,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.gpt-4o.limits.queue.max: expected a whole number, 0 or more, found -1",
     'deployments.gpt-4o.limits.queue.maxWait: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "soon"',
     'deployments.gpt-4o.limits.queue.fallback: expected one of first, last, found "never"',
-    "deployments.sonnet.queue: unknown key `queue`: set it under `limits`. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, headers, local, proxy.",
+    "deployments.sonnet.queue: unknown key `queue`: set it under `limits`. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, headers, local, proxy.",
     "deployments.local.limits.queue.priority: unknown key `priority`: it belongs to the caller; set it in the limits of a key or a team. Known keys: max, maxWait, fallback.",
   ],
   "misplaced-timeouts": [
@@ -199,7 +199,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, limits.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupportedParams.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, maxRetryAfter, budget.",
-    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency, queue.",
   ],
   "key-pools": [
@@ -210,7 +210,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "deployments.twice.apiKeys[2]: is the same key as deployments.twice.apiKeys[0]: list each key once",
     'deployments.blank.apiKeys[1]: expected a secret text, such as "${API_KEY}", found an empty text',
     'deployments.blank.apiKeys[2]: expected a secret text, such as "${API_KEY}", found a number: put it in quotes',
-    "deployments.elsewhere.apiKeys: unknown key `apiKeys`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
+    "deployments.elsewhere.apiKeys: unknown key `apiKeys`: a key of openai, anthropic and others, not of bedrock. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, region, profile, accessKeyId, secretAccessKey, sessionToken, bearerToken, roleArn, roleSessionName, endpoint, proxy, guardrail, promptVariables.",
   ],
   "misspelt-sections": [
     `default: unknown key \`default\`: did you mean \`defaults\`? Known keys: ${sections}.`,
@@ -278,7 +278,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.single.fallback: expected a list of at least one name or route, found "gpt-4o"',
   ],
   shadows: [
-    "deployments.gpt-4o.shadow: unknown key `shadow`: it copies whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.shadow: unknown key `shadow`: it copies whole calls; set it on an outermost route. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.shadow.concurency: unknown key `concurency`: did you mean `concurrency`? Known keys: to, share, concurrency, timeout.",
     "routes.assistant.shadow.to: is missing: name the route or the deployment that gets the shadow calls",
     "routes.assistant.shadow.share: expected a share above 0 and up to 1, found 10",
@@ -287,7 +287,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "routes.self.shadow.to: refers to itself: self -> self",
   ],
   simulated: [
-    "deployments.demo.tokenDealy: unknown key `tokenDealy`: did you mean `tokenDelay`? Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",
+    "deployments.demo.tokenDealy: unknown key `tokenDealy`: did you mean `tokenDelay`? Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, seed, reply, latency, firstToken, tokenDelay, failureRate, status, retryAfter, disconnectAfterTokens, stallAfterTokens, outage.",
     "deployments.demo.seed: expected a whole number, found 1.5",
     "deployments.demo.failureRate: expected a share from 0 to 1, found 20",
     "deployments.demo.status: expected an HTTP status from 400 to 599, found 200",
@@ -330,7 +330,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   streams: [
     "defaults.stream.buffers: unknown key `buffers`: did you mean `buffer`? Known keys: protect, buffer.",
     'defaults.stream.protect: expected one of preamble, continue, full, found "always"',
-    "deployments.gpt-4o.stream: unknown key `stream`: set it on a route or under `defaults`. Known keys: provider, model, weight, limits, capabilities, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
+    "deployments.gpt-4o.stream: unknown key `stream`: set it on a route or under `defaults`. Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "routes.assistant.stream.buffer: expected a size, such as 512kb, 20mb or 1gb, found 4",
   ],
   "wrong-kinds": [

@@ -3,7 +3,9 @@
  */
 import * as Deployment from "@understudy/core/Deployment"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
+import type { UnitRates } from "@understudy/core/internal/model/Cost"
 import { queueFallbacks } from "@understudy/core/internal/policy/QueuePolicy"
+import { names } from "@understudy/core/Operation"
 import type * as Config from "effect/Config"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
@@ -38,6 +40,16 @@ const rates = {
   reasoning: optional(amount),
   request: optional(amount),
 }
+
+/** The prices of a second of audio, of a million characters, of an image, and of a million tokens of audio and images. */
+const units = {
+  second: optional(amount),
+  characters: optional(amount),
+  image: optional(amount),
+  audioInput: optional(amount),
+  imageInput: optional(amount),
+  imageOutput: optional(amount),
+} satisfies Record<keyof UnitRates, unknown>
 
 const tier = "{ above: 200000, input: 2.5, output: 15 }"
 
@@ -79,9 +91,15 @@ export const Common = Schema.Struct({
       maxOutput: optional(count),
     }),
   ),
+  operations: optional(
+    Schema.Array(Schema.Literals(names).annotate({ expected: `one of ${names.join(", ")}` })).annotate({
+      expected: `a list of ${names.join(", ")}`,
+    }),
+  ),
   price: optional(
     Schema.Struct({
       ...rates,
+      units: optional(Schema.Struct(units)),
       tiers: optional(
         Schema.Array(
           Schema.Struct({

@@ -14,6 +14,7 @@ import * as Compatibility from "../protocols/chat-completions/Compatibility.ts"
 import { ProviderStartError } from "../ProviderStartError.ts"
 import * as Secret from "../Secret.ts"
 import { placeholder } from "../transport/RequestTemplate.ts"
+import * as Compatible from "./Compatible.ts"
 import * as OpenAi from "./OpenAi.ts"
 
 export interface Options {
@@ -48,6 +49,7 @@ export const make = Effect.fnUntraced(function* (
     vendor: "azure",
     key,
     dialect: Compatibility.openAi,
+    operations: Compatible.ofAzure,
     headers: { authorization: null, "api-key": Redacted.value(key), ...headers },
     proxy,
     connectTimeout,

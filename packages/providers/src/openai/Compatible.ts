@@ -2,6 +2,8 @@
  * The vendors with an OpenAI-compatible API, and how each differs from OpenAI. A new vendor is an entry here and a row in
  * `docs/configuration.md`.
  */
+import type { Name as Operation } from "@understudy/core/Operation"
+import { names } from "@understudy/core/Operation"
 import type { Compatibility, Feature } from "../protocols/chat-completions/Compatibility.ts"
 import { compatible, lacking } from "../protocols/chat-completions/Compatibility.ts"
 
@@ -11,6 +13,8 @@ export interface Vendor {
   /** The environment variable of its API key; `undefined` for self-hosted servers, which need no key. */
   readonly variable: string | undefined
   readonly dialect: Compatibility
+  /** The operations besides chat and embeddings that it has. */
+  readonly operations: ReadonlySet<Operation>
   /** The form of its model ids, for error messages. */
   readonly models: string
   /** The address of its status page; none for self-hosted servers. */
@@ -24,6 +28,15 @@ const lacks = (...features: ReadonlyArray<Feature>): Pick<Compatibility, "lacks"
 /** Servers of open-weight models: more sampling parameters than OpenAI, documents as text. */
 const open: Compatibility = { ...compatible, documents: "text", ...lacks() }
 
+const operations = (...operations: ReadonlyArray<Operation>): ReadonlySet<Operation> => new Set(operations)
+
+const without = (...others: ReadonlyArray<Operation>): ReadonlySet<Operation> =>
+  new Set(names.filter((name) => !others.includes(name)))
+
+/** The operations of OpenAI, and of Azure. */
+export const ofOpenAi = without("rerank")
+export const ofAzure = without("rerank", "moderations", "images.variations")
+
 const of = <const Vendors extends Readonly<Record<string, Vendor>>>(vendors: Vendors): Vendors => vendors
 
 /** All compatible vendors, by the name that `provider:` takes. */
@@ -32,6 +45,7 @@ export const vendors = of({
     baseUrl: "https://api.groq.com/openai/v1",
     variable: "GROQ_API_KEY",
     dialect: { ...open, maxTokens: "max_completion_tokens", tools: 128, ...lacks("logprobs", "n", "names", "top_k") },
+    operations: operations("audio.speech", "audio.transcriptions", "audio.translations"),
     models: "ids look like llama-3.3-70b-versatile",
     statusPage: "https://groqstatus.com",
   },
@@ -39,6 +53,14 @@ export const vendors = of({
     baseUrl: "https://api.together.xyz/v1",
     variable: "TOGETHER_API_KEY",
     dialect: open,
+    operations: operations(
+      "completions",
+      "images.generations",
+      "audio.speech",
+      "audio.transcriptions",
+      "audio.translations",
+      "rerank",
+    ),
     models: "ids look like meta-llama/Llama-3.3-70B-Instruct-Turbo",
     statusPage: "https://status.together.ai",
   },
@@ -46,6 +68,7 @@ export const vendors = of({
     baseUrl: "https://api.fireworks.ai/inference/v1",
     variable: "FIREWORKS_API_KEY",
     dialect: { ...open, reasoning: "reasoning_content" },
+    operations: operations("completions", "rerank"),
     models: "ids look like accounts/fireworks/models/gpt-oss-120b",
     statusPage: "https://status.fireworks.ai",
   },
@@ -59,6 +82,7 @@ export const vendors = of({
       tools: 128,
       ...lacks("json schemas", "n", "top_k", "user"),
     },
+    operations: operations(),
     models: "ids look like deepseek-chat",
     statusPage: "https://status.deepseek.com",
   },
@@ -74,6 +98,7 @@ export const vendors = of({
       streamOptions: false,
       ...lacks("logprobs", "names", "top_k", "user"),
     },
+    operations: operations("moderations", "audio.transcriptions"),
     models: "ids look like mistral-large-latest",
     statusPage: "https://status.mistral.ai",
   },
@@ -81,6 +106,7 @@ export const vendors = of({
     baseUrl: "https://api.x.ai/v1",
     variable: "XAI_API_KEY",
     dialect: { ...compatible, maxTokens: "max_completion_tokens", documents: "text", tools: 128 },
+    operations: operations("completions", "images.generations", "images.edits"),
     models: "ids look like grok-4",
     statusPage: "https://status.x.ai",
   },
@@ -97,6 +123,7 @@ export const vendors = of({
       signatures: false,
       ...lacks("n"),
     },
+    operations: operations("completions"),
     models: "ids look like anthropic/claude-sonnet-4.5",
     statusPage: "https://status.openrouter.ai",
   },
@@ -108,12 +135,14 @@ export const vendors = of({
       reasoning: "reasoning",
       ...lacks("forced tools", "image urls", "logit_bias", "n", "parallel tool calls", "top_k", "user"),
     },
+    operations: operations("completions"),
     models: "ids look like llama3.2, as `ollama list` shows them",
   },
   vllm: {
     baseUrl: "http://127.0.0.1:8000/v1",
     variable: undefined,
     dialect: { ...open, reasoning: "reasoning" },
+    operations: operations("completions", "audio.transcriptions", "audio.translations", "rerank"),
     models: "the id is the model that the server was started with",
   },
 })
@@ -127,15 +156,24 @@ const google: Compatibility = { ...compatible, signatures: true }
 /** Zhipu's two addresses, in China and abroad. */
 const zhipu: Compatibility = { ...open, reasoning: "reasoning_content", user: 128, tools: 128 }
 
-const byHost: ReadonlyMap<string, Compatibility> = new Map([
-  ...Object.values(vendors).flatMap(({ baseUrl, dialect, variable }) =>
-    variable === undefined ? [] : [[new URL(baseUrl).host, dialect] as const],
+/** How an address differs from OpenAI's. */
+interface Differences {
+  readonly dialect: Compatibility
+  readonly operations: ReadonlySet<Operation>
+}
+
+/** A server that is not known may have any operation: one that it has not it answers with 404. */
+const unknown: Differences = { dialect: compatible, operations: new Set(names) }
+
+const byHost: ReadonlyMap<string, Differences> = new Map<string, Differences>([
+  ...Object.values(vendors).flatMap(({ baseUrl, dialect, operations, variable }) =>
+    variable === undefined ? [] : [[new URL(baseUrl).host, { dialect, operations }] as const],
   ),
-  ["generativelanguage.googleapis.com", google],
-  ["open.bigmodel.cn", zhipu],
-  ["api.z.ai", zhipu],
+  ["generativelanguage.googleapis.com", { dialect: google, operations: operations("images.generations") }],
+  ["open.bigmodel.cn", { ...unknown, dialect: zhipu }],
+  ["api.z.ai", { ...unknown, dialect: zhipu }],
 ])
 
-/** The dialect at a configured address: that of the vendor with this host, else `compatible`. */
-export const dialectAt = (baseUrl: string): Compatibility =>
-  (URL.canParse(baseUrl) ? byHost.get(new URL(baseUrl).host) : undefined) ?? compatible
+/** How a configured address differs: as the vendor with this host does, else as `compatible` with any operation. */
+export const at = (baseUrl: string): Differences =>
+  (URL.canParse(baseUrl) ? byHost.get(new URL(baseUrl).host) : undefined) ?? unknown

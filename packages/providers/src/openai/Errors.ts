@@ -30,15 +30,17 @@ export const reason = (error: Wire.WireError, status?: number, retryAfter?: Dura
 }
 
 /**
- * The reason of an error of an embeddings request. A server without embeddings does not know the path, which is no error of
- * its chat model.
+ * The reason of an error of another operation than chat. A server without it does not know the path, which is no error of its
+ * models.
  */
-export const embedding: typeof reason = (error, status, retryAfter) =>
-  (status === 404 || status === 405 || status === 501) &&
-  (error.code === undefined ||
-    (byCode(error.code, error, status, retryAfter) ?? ErrorName.of(error.code, {})) === undefined)
-    ? { _tag: "Unsupported", feature: "embeddings" }
-    : reason(error, status, retryAfter)
+export const operation =
+  (feature: string): typeof reason =>
+  (error, status, retryAfter) =>
+    (status === 404 || status === 405 || status === 501) &&
+    (error.code === undefined ||
+      (byCode(error.code, error, status, retryAfter) ?? ErrorName.of(error.code, {})) === undefined)
+      ? { _tag: "Unsupported", feature }
+      : reason(error, status, retryAfter)
 
 const byCode = (
   code: string,

@@ -5,6 +5,7 @@
  * The SDK builds addresses and headers once. Its retries and timeouts are not used, and responses are read here: the SDK
  * takes an interrupted stream for a complete one.
  */
+import type { Name } from "@understudy/core/Operation"
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
@@ -33,6 +34,7 @@ import * as Transport from "../transport/Transport.ts"
 import type { Api } from "./Api.ts"
 import * as Compatible from "./Compatible.ts"
 import * as Errors from "./Errors.ts"
+import * as Operations from "./Operations.ts"
 
 export { apis } from "./Api.ts"
 export type { Api } from "./Api.ts"
@@ -77,6 +79,7 @@ const openAi: Omit<Compatible.Vendor, "models"> = {
   baseUrl: "https://api.openai.com/v1",
   variable: "OPENAI_API_KEY",
   dialect: ChatCompletions.Compatibility.openAi,
+  operations: Compatible.ofOpenAi,
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -88,7 +91,12 @@ export const make = Effect.fnUntraced(function* (
   options: Options = {},
 ): Effect.fn.Return<Provider["Service"], ProviderStartError | Config.ConfigError> {
   const { connectTimeout, headers, organization, proxy, vendor } = options
-  const { baseUrl: defaultBaseUrl, dialect, variable } = vendor === undefined ? openAi : Compatible.vendors[vendor]
+  const {
+    baseUrl: defaultBaseUrl,
+    dialect,
+    operations,
+    variable,
+  } = vendor === undefined ? openAi : Compatible.vendors[vendor]
   const name = vendor ?? "openai"
   const baseUrl = options.baseUrl ?? defaultBaseUrl
   // The key of the environment is only sent to its vendor's address: another server gets a configured key.
@@ -100,7 +108,7 @@ export const make = Effect.fnUntraced(function* (
     vendor: name,
     key,
     baseUrl,
-    dialect: vendor === undefined && !isOpenAi(baseUrl) ? Compatible.dialectAt(baseUrl) : dialect,
+    ...(vendor === undefined && !isOpenAi(baseUrl) ? Compatible.at(baseUrl) : { dialect, operations }),
     headers: { ...(key === undefined ? { authorization: null } : undefined), ...headers },
     organization,
     api: options.api,
@@ -129,6 +137,8 @@ export interface Endpoint {
   readonly key: Redacted.Redacted | undefined
   readonly baseUrl: string
   readonly dialect: ChatCompletions.Compatibility.Compatibility
+  /** The operations besides chat and embeddings that it has. */
+  readonly operations: ReadonlySet<Name>
   /** Headers of every request. `null` removes a header that the SDK sets. */
   readonly headers: Readonly<Record<string, string | null>>
   readonly query?: Readonly<Record<string, string>> | undefined
@@ -176,6 +186,7 @@ export const connect = Effect.fnUntraced(function* (
   const server = isOwn ? "openai" : "compatible"
   const template = yield* RequestTemplate.build(vendor, client, path, redaction)
   secrets.note(Secrets.inHeaders(template.headers))
+  const embeddings = yield* RequestTemplate.build("openai", client, "/embeddings", redaction)
   return yield* HttpProvider.make({
     vendor,
     codec,
@@ -195,9 +206,14 @@ export const connect = Effect.fnUntraced(function* (
         native: (request) => Embeddings.Request.native(request, server),
         encode: (request) => Embeddings.Request.encode(request, server),
       },
-      reason: Errors.embedding,
-      template: yield* RequestTemplate.build("openai", client, "/embeddings", redaction),
+      reason: Errors.operation("embeddings"),
+      template: embeddings,
     },
+    operations: {
+      names: endpoint.operations,
+      endpoints: Operations.endpoints(embeddings, { streamOptions: dialect.streamOptions }),
+    },
+    operationReason: Errors.operation,
     reason: Errors.reason,
     local: endpoint.local === true,
     toComplete:

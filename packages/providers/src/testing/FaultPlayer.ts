@@ -147,7 +147,7 @@ export const steps = (
   pace: Pace,
 ): ReadonlyArray<Step> => {
   const own = wire.headers(exchange, request)
-  const streaming: Headers = { ...own, "content-type": wire.streamType }
+  const streaming: Headers = { ...own, "content-type": wire.streamTypeOf?.(request) ?? wire.streamType }
   switch (behavior._tag) {
     case "Reset":
       return [{ _tag: "Reset" }]

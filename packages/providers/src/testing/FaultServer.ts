@@ -26,7 +26,9 @@ import type { ConnectionEnd, Request } from "./RequestLog.ts"
 import { gemini } from "./Gemini.ts"
 import * as RequestLog from "./RequestLog.ts"
 import * as FaultName from "./FaultName.ts"
+import * as Multipart from "./Multipart.ts"
 import { openAi } from "./OpenAi.ts"
+import { operations } from "./Operations.ts"
 import type { Pace } from "./FaultPlayer.ts"
 import * as FaultPlayer from "./FaultPlayer.ts"
 import { responses } from "./Responses.ts"
@@ -101,10 +103,12 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
     return Behavior.at(script, turn)
   }
 
-  const onRequest = (incoming: Http.IncomingMessage, text: string, response: Http.ServerResponse): void => {
+  const onRequest = (incoming: Http.IncomingMessage, bytes: Buffer, response: Http.ServerResponse): void => {
     const { method = "", url: path = "", headers } = incoming
     const now = clock.currentTimeMillisUnsafe()
-    const parsed = json(text)
+    const form = Multipart.fieldsOf(headers["content-type"] ?? "", bytes)
+    const text = form === undefined ? bytes.toString() : ""
+    const parsed = form ?? json(text)
     const recognized = method === "POST" ? read(path, fields(parsed)) : undefined
     const isValid = Predicate.isObject(parsed) && recognized !== undefined && recognized.asked.model !== ""
     const behavior = isValid
@@ -167,7 +171,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
 // Reading
 // ---------------------------------------------------------------------------------------------------------------------
 
-const wires: ReadonlyArray<Wire> = [...vertex, openAi, responses, anthropic, bedrock, gemini]
+const wires: ReadonlyArray<Wire> = [...vertex, openAi, operations, responses, anthropic, bedrock, gemini]
 
 const read = (path: string, body: Fields): { readonly wire: Wire; readonly asked: WireRequest } | undefined => {
   const [bare = path] = path.split("?", 1)
@@ -199,7 +203,7 @@ const scriptOf = (script: ReadonlyArray<Behavior.Behavior> | Behavior.Script | s
 
 /** Listens on a free loopback port until the scope closes. Returns the URL. */
 const listen = (
-  onRequest: (incoming: Http.IncomingMessage, text: string, response: Http.ServerResponse) => void,
+  onRequest: (incoming: Http.IncomingMessage, body: Buffer, response: Http.ServerResponse) => void,
   log: RequestLog.RequestLog,
 ): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
@@ -207,7 +211,7 @@ const listen = (
       const server = Http.createServer((incoming, response) => {
         const chunks: Array<Buffer> = []
         incoming.on("data", (chunk: Buffer) => chunks.push(chunk))
-        incoming.on("end", () => onRequest(incoming, Buffer.concat(chunks).toString(), response))
+        incoming.on("end", () => onRequest(incoming, Buffer.concat(chunks), response))
       })
       // Only scripts and clients end connections: Node's timeouts are off.
       server.keepAliveTimeout = 0

@@ -54,6 +54,8 @@ export interface WireRequest {
   readonly n: number
   /** The texts of an embeddings request. */
   readonly embeds?: ReadonlyArray<string> | undefined
+  /** The operation, of a request that is neither for chat nor for embeddings. */
+  readonly operation?: string | undefined
   /** Whether the request only counts tokens. */
   readonly counts?: boolean | undefined
 }
@@ -193,6 +195,8 @@ export interface Wire {
   /** Headers of every response. */
   readonly headers: (exchange: Exchange, request: WireRequest) => Headers
   readonly streamType: string
+  /** The type of a stream where it depends on the request. */
+  readonly streamTypeOf?: (request: WireRequest) => string
   readonly plain: (request: WireRequest, exchange: Exchange, reply: Reply) => unknown
   readonly stream: (request: WireRequest, exchange: Exchange, reply: Reply) => Events
   /** `reset`: milliseconds until a limit resets, for vendors that send it in the body. */

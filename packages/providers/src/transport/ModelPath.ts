@@ -18,13 +18,19 @@ const unsafe = /(?:^|[/\\]|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){0,2}(?=$|[/\\]|%(
 
 /** A provider that rejects models whose names do not fit into its paths, as `InvalidRequest`. */
 export const provider = (service: Provider["Service"]): Provider["Service"] => {
-  const { countTokens, embed } = service
+  const { countTokens, embed, operations } = service
   return {
     ...service,
     chat: (request) => (fits(request.model) ? service.chat(request) : Effect.fail(invalidModel(request.model))),
     stream: (request) => (fits(request.model) ? service.stream(request) : Stream.fail(invalidModel(request.model))),
     ...(embed && {
       embed: (request) => (fits(request.model) ? embed(request) : Effect.fail(invalidModel(request.model))),
+    }),
+    ...(operations && {
+      operations: {
+        ...operations,
+        send: (request) => (fits(request.model) ? operations.send(request) : Stream.fail(invalidModel(request.model))),
+      },
     }),
     ...(countTokens && {
       countTokens: (request) => (fits(request.model) ? countTokens(request) : Effect.fail(invalidModel(request.model))),

@@ -75,6 +75,12 @@ export const provider = (service: Provider["Service"], { error }: Redaction): Pr
   chat: (request) => Effect.mapError(service.chat(request), error),
   stream: (request) => Stream.mapError(service.stream(request), error),
   ...(service.embed && { embed: (request) => Effect.mapError(service.embed!(request), error) }),
+  ...(service.operations && {
+    operations: {
+      ...service.operations,
+      send: (request) => Stream.mapError(service.operations!.send(request), error),
+    },
+  }),
   ...(service.countTokens && { countTokens: (request) => Effect.mapError(service.countTokens!(request), error) }),
 })
 

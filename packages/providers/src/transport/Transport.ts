@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Readable } from "node:stream"
 import type { Dispatcher } from "undici"
 import type { Limits } from "./AnswerLimits.ts"
 import * as AnswerLimits from "./AnswerLimits.ts"
@@ -47,6 +48,9 @@ export interface StreamingResponse {
   readonly bytes: Stream.Stream<Uint8Array, TransportFailure>
 }
 
+/** The body of a request: bytes, or what opens them for each sending. */
+export type Body = string | Uint8Array | (() => Readable)
+
 /** Sends the requests of one provider. */
 export interface HttpSender {
   /** POSTs a body and reads the complete response. Interruption closes the connection. */
@@ -57,7 +61,7 @@ export interface HttpSender {
    */
   readonly open: (
     request: RequestTemplate,
-    body: string | Uint8Array,
+    body: Body,
     scope: Scope.Scope,
   ) => Effect.Effect<StreamingResponse, TransportFailure>
 }
@@ -143,19 +147,16 @@ const senderOver = (agents: Agents, limits: Limits): HttpSender => ({
 })
 
 const sending =
-  (agents: Agents, request: RequestTemplate, body: string | Uint8Array): Dispatch =>
+  (agents: Agents, request: RequestTemplate, body: Body): Dispatch =>
   (exchange, via) =>
     void agents[via].dispatch(options(request, body), exchange)
 
-const options = (
-  { headers, origin, path }: RequestTemplate,
-  body: string | Uint8Array,
-): Dispatcher.DispatchOptions => ({
+const options = ({ headers, origin, path }: RequestTemplate, body: Body): Dispatcher.DispatchOptions => ({
   origin,
   path,
   method: "POST",
   headers: headers as Array<string>,
-  body,
+  body: typeof body === "function" ? body() : body,
 })
 
 const decode = (chunks: ReadonlyArray<Buffer>): string =>

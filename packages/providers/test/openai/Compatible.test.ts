@@ -79,10 +79,10 @@ describe("a compatible vendor", () => {
   )
 
   it("is recognised by its URL", () => {
-    assert.strictEqual(Compatible.dialectAt("https://api.deepseek.com/v1"), Compatible.vendors.deepseek.dialect)
-    assert.isTrue(Compatible.dialectAt("https://generativelanguage.googleapis.com/v1beta/openai/").signatures)
-    assert.strictEqual(Compatible.dialectAt("http://127.0.0.1:11434/v1"), compatible)
-    assert.strictEqual(Compatible.dialectAt("no address"), compatible)
+    assert.strictEqual(Compatible.at("https://api.deepseek.com/v1").dialect, Compatible.vendors.deepseek.dialect)
+    assert.isTrue(Compatible.at("https://generativelanguage.googleapis.com/v1beta/openai/").dialect.signatures)
+    assert.strictEqual(Compatible.at("http://127.0.0.1:11434/v1").dialect, compatible)
+    assert.strictEqual(Compatible.at("no address").dialect, compatible)
   })
 })
 

@@ -1,0 +1,136 @@
+/**
+ * The multipart body of a request, read as it arrives: fields in memory, files on disk (`Uploads`). Fails for another content type,
+ * a body over its limits, and one that is broken.
+ */
+import type { Part } from "@understudy/core/Operation"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { MaxBodySize } from "effect/http/HttpIncomingMessage"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Multipart from "effect/http/Multipart"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Limits } from "../ServerLimits.ts"
+import * as ApiError from "./ApiError.ts"
+import * as BodyBudget from "./BodyBudget.ts"
+import * as GatewayKeys from "./GatewayKeys.ts"
+import * as Uploads from "./Uploads.ts"
+
+/** Whether the body is a form. */
+export const isForm: Effect.Effect<boolean, never, HttpServerRequest.HttpServerRequest> = Effect.map(
+  HttpServerRequest.HttpServerRequest,
+  ({ headers }) => form.test(headers["content-type"] ?? ""),
+)
+
+const form = /^multipart\/form-data\b/i
+
+/** The parts of the body, in their order. Its files are on disk until the scope of the request closes. */
+export const read: Effect.Effect<
+  ReadonlyArray<Part>,
+  ApiError.ApiError,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+> = Effect.withFiber((fiber) => {
+  const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+  const { "content-encoding": encoding, "content-length": length, "content-type": type = "" } = request.headers
+  const budget = fiber.getRef(BodyBudget.Current)
+  const { limits } = budget
+  if (!form.test(type)) return Effect.fail(otherType(type))
+  if (encoding !== undefined && encoding !== "identity") return Effect.fail(compressed(encoding))
+  if (Number(length ?? 0) > Number(limits.upload)) return Effect.fail(tooLarge(limits))
+  const isKey = fiber.getRef(GatewayKeys.IsKey)
+  const parts: Array<Part> = []
+  let stored = 0
+  const store = (bytes: number): Effect.Effect<void, ApiError.ApiError> => {
+    stored += bytes
+    return budget.store(bytes) ? Effect.void : Effect.fail(tooMany(limits))
+  }
+  const received = Stream.runForEach(request.multipartStream, (part) => {
+    if (part._tag === "Field") {
+      parts.push({ name: part.key, value: part.value })
+      return Effect.void
+    }
+    const description = { name: part.key, filename: part.name, mediaType: part.contentType }
+    return Effect.map(Uploads.store(description, part.content, store), (file) => void parts.push(file))
+  }).pipe(
+    Effect.provideService(MaxBodySize, limits.upload),
+    Effect.provideService(Multipart.MaxParts, limits.fields),
+    Effect.catch((error) => Effect.fail(errorOf(error, limits))),
+  )
+  const released = Effect.addFinalizer(() => Effect.sync(() => budget.store(-stored)))
+  return Effect.andThen(
+    released,
+    Effect.flatMap(received, () => {
+      const leak = isKey && leakIn(parts, isKey)
+      return leak === undefined ? Effect.succeed(parts) : Effect.fail(leak)
+    }),
+  )
+})
+
+const leakIn = (parts: ReadonlyArray<Part>, isKey: GatewayKeys.IsKey): ApiError.ApiError | undefined => {
+  const fields = Object.fromEntries(
+    parts.flatMap((part) => ("value" in part ? [[part.name, part.value] as const] : [])),
+  )
+  return GatewayKeys.check(fields, fields["model"] ?? "", isKey)
+}
+
+const errorOf = (
+  error: Multipart.MultipartError | Uploads.CannotStore | ApiError.ApiError,
+  limits: Limits,
+): ApiError.ApiError => {
+  if (!("_tag" in error)) return error
+  if (error._tag === "CannotStore") return cannotStore
+  switch (error.reason._tag) {
+    case "BodyTooLarge":
+    case "FileTooLarge":
+      return tooLarge(limits)
+    case "FieldTooLarge":
+      return ApiError.invalid("A field of the body is larger than 10 MiB: send it as a file.", {
+        status: 413,
+        code: "request_too_large",
+      })
+    case "TooManyParts":
+      return ApiError.invalid(
+        `The body has more than ${limits.fields} parts, the limit of this gateway (server.limits.fields).`,
+        { status: 413, code: "request_too_large" },
+      )
+    default:
+      return broken
+  }
+}
+
+const otherType = (type: string): ApiError.ApiError =>
+  ApiError.invalid(
+    `The body must be a form with files: send the header "content-type: multipart/form-data"${type === "" ? "" : `, not "${type}"`}.`,
+    { status: 415, code: "unsupported_media_type" },
+  )
+
+const compressed = (encoding: string): ApiError.ApiError =>
+  ApiError.invalid(`A form with files must not be compressed: remove the header "content-encoding: ${encoding}".`, {
+    status: 415,
+    code: "unsupported_media_type",
+  })
+
+const tooLarge = ({ upload }: Limits): ApiError.ApiError =>
+  ApiError.invalid(
+    `The body is larger than ${Number(upload)} bytes, the limit of this gateway (server.limits.upload).`,
+    { status: 413, code: "request_too_large" },
+  )
+
+const tooMany = ({ uploads }: Limits): ApiError.ApiError => ({
+  status: 503,
+  type: "server_error",
+  code: "overloaded",
+  message: `The files of all requests together are larger than ${Number(uploads)} bytes, the limit of this gateway (server.limits.uploads).`,
+  retryAfter: 5000,
+})
+
+const cannotStore: ApiError.ApiError = {
+  status: 503,
+  type: "server_error",
+  code: "upstream_unavailable",
+  message:
+    "The gateway cannot store the files of this request: its temporary directory is full, or cannot be written to.",
+  retryAfter: 5000,
+}
+
+const broken = ApiError.invalid("The body is not a complete multipart form.", { code: "invalid_multipart" })

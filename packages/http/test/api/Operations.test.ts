@@ -1,0 +1,310 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import { createHash } from "node:crypto"
+import { readdirSync } from "node:fs"
+import { readlink } from "node:fs/promises"
+import type OpenAI from "openai"
+import { APIError, toFile } from "openai"
+import * as TestGateway from "../TestGateway.ts"
+
+/** A gateway whose primary is down, and the OpenAI SDK in front of it. */
+const broken = Effect.fnUntraced(function* (options: TestGateway.Options = {}) {
+  const gateway = yield* TestGateway.make(options)
+  yield* gateway.upstream.script("primary", [Behavior.refuse("overloaded")])
+  return gateway
+})
+
+const model = "assistant"
+
+/** What an endpoint answers through a route whose primary is down, and which deployment it is from. */
+const answered = <A>(call: (client: OpenAI) => { withResponse(): Promise<{ data: A; response: Response }> }) =>
+  Effect.gen(function* () {
+    const { client, upstream } = yield* broken()
+    const { data, response } = yield* Effect.promise(() => call(client).withResponse())
+    assert.strictEqual(response.headers.get("x-understudy-deployment"), "backup")
+    assert.strictEqual(yield* upstream.attempts("primary"), 1)
+    yield* upstream.idle
+    const [, sent] = yield* upstream.requests
+    return { data, response, sent: sent! }
+  })
+
+const audio = Buffer.alloc(300_000, "la")
+const file = () => toFile(audio, "speech.wav", { type: "audio/wav" })
+const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
+
+/** What the upstream received of the file. */
+const received = { filename: "speech.wav", type: "audio/wav", size: audio.length, hash: hashOf(audio) }
+
+const rejected = (call: Promise<unknown>) =>
+  Effect.promise(() =>
+    call.then(
+      () => assert.fail("expected the client to see an error"),
+      (error: unknown) => {
+        assert.instanceOf(error, APIError)
+        return error
+      },
+    ),
+  )
+
+/** The files of this process that are open, and have no name any more. */
+const openUploads = Effect.promise(async () => {
+  // Only Linux lists them.
+  if (process.platform !== "linux") return []
+  const links = await Promise.all(
+    readdirSync("/proc/self/fd").map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+  )
+  return links.filter((link) => link.includes("understudy-") && link.endsWith("(deleted)"))
+})
+
+describe("through the openai SDK, on a route whose primary is down", () => {
+  it.live("completions are answered, with the vendor's model id and everything else unchanged", () =>
+    Effect.gen(function* () {
+      const { data, sent } = yield* answered((client) => client.completions.create({ model, prompt: "Hello", seed: 7 }))
+      assert.include(data.choices[0]?.text, "backup")
+      assert.strictEqual(sent.path, "/v1/completions")
+      assert.deepStrictEqual(sent.body, { model: "backup", prompt: "Hello", seed: 7 })
+    }),
+  )
+
+  it.live("streamed completions arrive, without the usage that the client did not ask for", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* broken()
+      const chunks = yield* Effect.promise(async () => {
+        const chunks: Array<OpenAI.Completion> = []
+        for await (const chunk of await client.completions.create({ model, prompt: "Hello", stream: true })) {
+          chunks.push(chunk)
+        }
+        return chunks
+      })
+      assert.include(chunks.map(({ choices }) => choices[0]?.text).join(""), "backup")
+      assert.isTrue(chunks.every(({ choices }) => choices.length === 1))
+      const [, sent] = yield* upstream.requests
+      assert.deepStrictEqual((sent!.body as Record<string, unknown>)["stream_options"], { include_usage: true })
+    }),
+  )
+
+  it.live("moderations are answered", () =>
+    Effect.gen(function* () {
+      const { data } = yield* answered((client) => client.moderations.create({ model, input: ["a", "b"] }))
+      assert.isFalse(data.results[0]?.flagged)
+    }),
+  )
+
+  it.live("images are generated, edited and varied", () =>
+    Effect.gen(function* () {
+      const generated = yield* answered((client) => client.images.generate({ model, prompt: "a stage", n: 2 }))
+      assert.isString(generated.data.data?.[0]?.b64_json)
+      const image = yield* Effect.promise(file)
+      const edited = yield* answered((client) => client.images.edit({ model, image, prompt: "brighter" }))
+      assert.deepStrictEqual((edited.sent.body as Record<string, unknown>)["image"], received)
+      const varied = yield* answered((client) => client.images.createVariation({ model, image }))
+      assert.strictEqual((varied.sent.body as Record<string, unknown>)["model"], "backup")
+    }),
+  )
+
+  it.live("partial images are streamed", () =>
+    Effect.gen(function* () {
+      const { client } = yield* broken()
+      const types = yield* Effect.promise(async () => {
+        const types: Array<string> = []
+        const stream = await client.images.generate({ model, prompt: "a stage", stream: true, partial_images: 2 })
+        for await (const { type } of stream) types.push(type)
+        return types
+      })
+      assert.deepStrictEqual(types, [
+        "image_generation.partial_image",
+        "image_generation.partial_image",
+        "image_generation.completed",
+      ])
+    }),
+  )
+
+  it.live("speech arrives as the vendor sends it", () =>
+    Effect.gen(function* () {
+      const { client } = yield* broken()
+      const response = yield* Effect.promise(() =>
+        client.audio.speech.create({ model, input: "Hello", voice: "alloy" }),
+      )
+      assert.strictEqual(response.headers.get("content-type"), "audio/mpeg")
+      assert.include(Buffer.from(yield* Effect.promise(() => response.arrayBuffer())).toString(), "backup")
+    }),
+  )
+
+  it.live("audio is transcribed and translated: every attempt gets the whole file, and none is left", () =>
+    Effect.gen(function* () {
+      const upload = yield* Effect.promise(file)
+      const { data, sent } = yield* answered((client) =>
+        client.audio.transcriptions.create({ model, file: upload, language: "en" }),
+      )
+      assert.include(data.text, "backup")
+      const { file: sentFile, ...fields } = sent.body as Record<string, unknown>
+      assert.deepStrictEqual(sentFile, received)
+      assert.deepStrictEqual(fields, { model: "backup", language: "en" })
+      const translated = yield* answered((client) => client.audio.translations.create({ model, file: upload }))
+      assert.include(translated.data.text, "backup")
+      assert.deepStrictEqual(yield* openUploads, [])
+    }),
+  )
+
+  it.live("transcriptions are streamed", () =>
+    Effect.gen(function* () {
+      const { client } = yield* broken()
+      const upload = yield* Effect.promise(file)
+      const types = yield* Effect.promise(async () => {
+        const types = new Set<string>()
+        const stream = await client.audio.transcriptions.create({ model, file: upload, stream: true })
+        for await (const { type } of stream) types.add(type)
+        return [...types]
+      })
+      assert.deepStrictEqual(types, ["transcript.text.delta", "transcript.text.done"])
+    }),
+  )
+
+  it.live("documents are reranked, under the paths of Cohere and Jina", () =>
+    Effect.gen(function* () {
+      const { url } = yield* broken()
+      for (const path of ["/v1/rerank", "/v2/rerank"]) {
+        const body = JSON.stringify({ model, query: "best", documents: ["a", "b"], top_n: 2 })
+        const headers = { "content-type": "application/json" }
+        const response = yield* Effect.promise(() => fetch(`${url}${path}`, { method: "POST", body, headers }))
+        const { results } = (yield* Effect.promise(() => response.json())) as { results: ReadonlyArray<object> }
+        assert.deepInclude(results[0], { index: 1 })
+      }
+    }),
+  )
+})
+
+describe("a streamed operation that breaks", () => {
+  it.live("ends in an error event where it has events", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* TestGateway.make()
+      yield* upstream.script("primary", [Behavior.cut(2)])
+      const stream = yield* Effect.promise(() => client.completions.create({ model, prompt: "Hello", stream: true }))
+      const error = yield* rejected(
+        (async () => {
+          for await (const _ of stream);
+        })(),
+      )
+      assert.strictEqual(error.code, "stream_broken")
+    }),
+  )
+
+  it.live("is cut where it is bytes, so that they are not taken for all", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* TestGateway.make()
+      yield* upstream.script("primary", [Behavior.cut(2)])
+      const response = yield* Effect.promise(() =>
+        client.audio.speech.create({ model, input: "Hello", voice: "alloy" }),
+      )
+      const ended = yield* Effect.promise(() =>
+        response.arrayBuffer().then(
+          () => "complete",
+          () => "broken",
+        ),
+      )
+      assert.strictEqual(ended, "broken")
+    }),
+  )
+
+  it.live("closes its upstream when the client disconnects", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* TestGateway.make()
+      yield* upstream.script("primary", [Behavior.stall(1)])
+      const controller = new AbortController()
+      const response = yield* Effect.promise(() =>
+        client.audio.speech.create({ model, input: "Hello", voice: "alloy" }, { signal: controller.signal }),
+      )
+      const request = yield* upstream.received("primary")
+      controller.abort()
+      assert.strictEqual(yield* upstream.closed(request), "left")
+      yield* Effect.promise(() => response.arrayBuffer().catch(() => undefined))
+    }),
+  )
+})
+
+describe("a request of an operation", () => {
+  it.live("without a model is rejected by name", () =>
+    Effect.gen(function* () {
+      const { client } = yield* TestGateway.make()
+      const { param, status } = yield* rejected(client.moderations.create({ input: "a" }))
+      assert.deepStrictEqual([status, param], [400, "model"])
+    }),
+  )
+
+  it.live("for an operation that no deployment has is rejected, and says what to configure", () =>
+    Effect.gen(function* () {
+      const { client } = yield* TestGateway.make({ vendor: "anthropic" })
+      const { message, status } = yield* rejected(client.moderations.create({ model, input: "a" }))
+      assert.strictEqual(status, 400)
+      assert.include(message, "does not have the operation moderations")
+      assert.include(message, "`operations`")
+    }),
+  )
+
+  it.live("falls back where a server does not know the path, and keeps its circuit closed", () =>
+    Effect.gen(function* () {
+      const gateway = yield* TestGateway.make({ backup: "openai" })
+      yield* gateway.upstream.script("primary", [Behavior.html(404)])
+      for (let call = 0; call < 3; call++) {
+        yield* Effect.promise(() => gateway.client.moderations.create({ model, input: "a" }))
+      }
+      assert.strictEqual(yield* gateway.upstream.attempts("primary"), 3)
+    }),
+  )
+
+  it.live("with a file over server.limits.upload is rejected with 413, and leaves none", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* TestGateway.make({ limits: { upload: ByteSize.bytes(100_000) } })
+      const upload = yield* Effect.promise(file)
+      const { message, status } = yield* rejected(client.audio.transcriptions.create({ model, file: upload }))
+      assert.strictEqual(status, 413)
+      assert.include(message, "server.limits.upload")
+      assert.deepStrictEqual(yield* upstream.requests, [])
+      assert.deepStrictEqual(yield* openUploads, [])
+    }),
+  )
+
+  it.live(
+    "is rejected while the files of all requests are over server.limits.uploads, and admitted again afterwards",
+    () =>
+      Effect.gen(function* () {
+        const limits = { uploads: ByteSize.bytes(400_000) }
+        const { client, upstream } = yield* TestGateway.make({ limits })
+        const upload = yield* Effect.promise(file)
+        yield* upstream.script("primary", [Behavior.silent, Behavior.answer()])
+        const controller = new AbortController()
+        const held = client.audio.transcriptions.create({ model, file: upload }, { signal: controller.signal })
+        const request = yield* upstream.received("primary")
+        const { message, status } = yield* rejected(client.audio.transcriptions.create({ model, file: upload }))
+        assert.strictEqual(status, 503)
+        assert.include(message, "server.limits.uploads")
+        controller.abort()
+        yield* rejected(held)
+        assert.strictEqual(yield* upstream.closed(request), "left")
+        assert.include(
+          (yield* Effect.promise(() => client.audio.transcriptions.create({ model, file: upload }))).text,
+          "primary",
+        )
+      }),
+  )
+
+  it.live("that is no form, or a broken one, is rejected in OpenAI's protocol", () =>
+    Effect.gen(function* () {
+      const { url } = yield* TestGateway.make()
+      const post = (type: string, body: string) =>
+        Effect.promise(async () => {
+          const headers = { "content-type": type }
+          const response = await fetch(`${url}/v1/audio/transcriptions`, { method: "POST", body, headers })
+          return [response.status, ((await response.json()) as { error: { code: string } }).error.code]
+        })
+      assert.deepStrictEqual(yield* post("application/json", "{}"), [415, "unsupported_media_type"])
+      assert.deepStrictEqual(yield* post("multipart/form-data; boundary=x", "--x\r\nnothing"), [
+        400,
+        "invalid_multipart",
+      ])
+      assert.deepStrictEqual(yield* post("multipart/form-data", "--x--\r\n"), [400, "invalid_multipart"])
+    }),
+  )
+})

@@ -1,0 +1,184 @@
+/**
+ * The operations of a provider besides chat and embeddings, by a table of endpoints: the client's body is sent with the vendor's
+ * model id, and the response goes to the client as it came. Read of it are its usage, errors, and whether it is complete.
+ */
+import type * as Chat from "@understudy/core/Chat"
+import * as Operation from "@understudy/core/Operation"
+import type { Operations } from "@understudy/core/Provider"
+import { ProviderError } from "@understudy/core/ProviderError"
+import * as Channel from "effect/Channel"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Json from "./protocols/Json.ts"
+import * as JsonText from "./protocols/JsonText.ts"
+import * as MultipartBody from "./transport/MultipartBody.ts"
+import type { RequestTemplate } from "./transport/RequestTemplate.ts"
+import { withModel, withNative } from "./transport/RequestTemplate.ts"
+import type * as Sse from "./transport/Sse.ts"
+import type * as Transport from "./transport/Transport.ts"
+
+/** How a vendor serves an operation. */
+export interface Endpoint {
+  readonly template: RequestTemplate
+  /** What a request is sent with besides what the client sent. */
+  readonly fields?: ((request: Operation.Request) => Readonly<Record<string, unknown>>) | undefined
+  /** The usage in a complete response, or in an event of a stream. `undefined` if it has none. */
+  readonly usage: (body: Json.Fields, request: Operation.Request) => Chat.Usage | undefined
+  /** Whether an event proves that a stream is complete. Its data is JSON, but for OpenAI's `[DONE]`. */
+  readonly isLast: (data: string, body: Json.Fields) => boolean
+  /** Whether an event goes to the client: one that was not asked for does not. Default: all. */
+  readonly isShown?: ((body: Json.Fields, request: Operation.Request) => boolean) | undefined
+}
+
+export interface Options {
+  /** The operations that deployments have unless they say otherwise. */
+  readonly names: ReadonlySet<Operation.Name>
+  readonly endpoints: Readonly<Record<Operation.Name, Endpoint>>
+}
+
+/** How requests are sent: see `HttpProvider`. */
+export interface Sending {
+  readonly open: (
+    template: RequestTemplate,
+    body: Transport.Body,
+    scope: Scope.Scope,
+  ) => Effect.Effect<Transport.StreamingResponse, ProviderError>
+  readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
+  readonly bytes: (response: Transport.StreamingResponse) => Stream.Stream<Uint8Array, ProviderError>
+  readonly text: (response: Transport.StreamingResponse) => Effect.Effect<string, ProviderError>
+  /** Reads a response whose status is not 2xx, and fails with its error. */
+  readonly failOpened: (
+    response: Transport.StreamingResponse,
+    operation: Operation.Name,
+  ) => Effect.Effect<never, ProviderError>
+  /** An error in a body with status 2xx, if it is one. */
+  readonly errorIn: (body: Json.Fields) => ProviderError | undefined
+}
+
+export const make = ({ endpoints, names }: Options, sending: Sending): Operations => ({
+  names,
+  send: (request) =>
+    Stream.fromChannel(
+      Channel.fromTransform((_, scope) =>
+        Effect.flatMap(respond(endpoints[request.operation], request, sending, scope), (frames) =>
+          Channel.toPullScoped(Stream.toChannel(frames), scope),
+        ),
+      ),
+    ),
+})
+
+type Frames = Stream.Stream<Operation.Frame, ProviderError>
+
+const respond = (
+  endpoint: Endpoint,
+  request: Operation.Request,
+  sending: Sending,
+  scope: Scope.Scope,
+): Effect.Effect<Frames, ProviderError> => {
+  const { body, headers } = written(endpoint, request)
+  const template = withNative(withModel(endpoint.template, request.model), {
+    headers: { ...request.native?.headers, ...headers },
+    query: request.native?.query,
+  })
+  return Effect.flatMap(sending.open(template, body, scope), (response) => {
+    if (response.status < 200 || response.status >= 300) return sending.failOpened(response, request.operation)
+    const contentType = contentTypeOf(response)
+    if (/^text\/event-stream/i.test(contentType)) {
+      return Effect.succeed(ofEvents(endpoint, request, sending, response, contentType))
+    }
+    return request.streaming === true && !isText(contentType)
+      ? Effect.succeed(ofBytes(endpoint, request, sending.bytes(response), contentType))
+      : Effect.map(complete(endpoint, request, sending, response, contentType), Stream.succeed)
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Request
+// ---------------------------------------------------------------------------------------------------------------------
+
+const written = (
+  { fields }: Endpoint,
+  request: Operation.Request,
+): { readonly body: Transport.Body; readonly headers: Record<string, string> } => {
+  const { body, model, overrides } = request
+  const { force, params } = overrides?.extraBody ?? {}
+  const missing = Object.entries(params ?? {}).filter(([name]) => (Operation.field(request, name) ?? null) === null)
+  const more = { ...Object.fromEntries(missing), ...fields?.(request), ...force }
+  if (body.type === "json")
+    return { body: JsonText.print({ ...body.fields, ...more, model }, body.fields), headers: {} }
+  const own: ReadonlyArray<Operation.Field> = Object.entries({ ...more, model }).map(([name, value]) => ({
+    name,
+    value: String(value),
+  }))
+  const replaced = new Set(own.map(({ name }) => name))
+  const multipart = MultipartBody.make([...own, ...body.parts.filter(({ name }) => !replaced.has(name))])
+  return {
+    body: multipart.open,
+    headers: { "content-type": multipart.contentType, "content-length": String(multipart.size) },
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Response
+// ---------------------------------------------------------------------------------------------------------------------
+
+const contentTypeOf = ({ headers }: Transport.StreamingResponse): string => {
+  const value = headers["content-type"]
+  return (typeof value === "string" ? value : value?.[0]) ?? "application/octet-stream"
+}
+
+const isJson = (contentType: string): boolean => /^application\/(?:[\w.-]+\+)?json\b/i.test(contentType)
+
+const isText = (contentType: string): boolean => isJson(contentType) || /^text\//i.test(contentType)
+
+const complete = (
+  { usage }: Endpoint,
+  request: Operation.Request,
+  { errorIn, text }: Sending,
+  response: Transport.StreamingResponse,
+  contentType: string,
+): Effect.Effect<Operation.Frame, ProviderError> =>
+  Effect.flatMap(text(response), (data) => {
+    const body = isJson(contentType) ? Json.parseObject(data) : {}
+    if (body === undefined) return Effect.fail(notJson)
+    const error = errorIn(body)
+    if (error !== undefined) return Effect.fail(error)
+    return Effect.succeed({ contentType, data, usage: usage(body, request), isLast: true })
+  })
+
+const notJson = new ProviderError({ reason: { _tag: "Malformed" }, message: "The response is not a JSON object" })
+
+/** The events of a stream, written again as they were. */
+const ofEvents = (
+  { isLast, isShown = () => true, usage }: Endpoint,
+  request: Operation.Request,
+  { errorIn, events }: Sending,
+  response: Transport.StreamingResponse,
+  contentType: string,
+): Frames =>
+  Stream.mapEffect(events(response), ({ data, event }): Effect.Effect<Operation.Frame, ProviderError> => {
+    const body = Json.parseObject(data) ?? {}
+    const error = errorIn(body)
+    if (error !== undefined) return Effect.fail(error)
+    const name = event === "message" ? "" : `event: ${event}\n`
+    const lines = data.includes("\n") ? data.replaceAll("\n", "\ndata: ") : data
+    return Effect.succeed({
+      contentType,
+      data: isShown(body, request) ? `${name}data: ${lines}\n\n` : "",
+      usage: Json.isObject(body["usage"]) ? usage(body, request) : undefined,
+      isLast: isLast(data, body),
+    })
+  })
+
+/** Bytes as they arrive. They are complete when the response ends as HTTP says. */
+const ofBytes = (
+  { usage }: Endpoint,
+  request: Operation.Request,
+  bytes: Stream.Stream<Uint8Array, ProviderError>,
+  contentType: string,
+): Frames =>
+  Stream.concat(
+    Stream.map(bytes, (data): Operation.Frame => ({ contentType, data })),
+    Stream.sync((): Operation.Frame => ({ contentType, data: "", usage: usage({}, request), isLast: true })),
+  )
