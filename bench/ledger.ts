@@ -4,6 +4,7 @@
  *
  *     node bench/ledger.ts [--calls 1000000] [--only sqlite]
  */
+import { Batch } from "@understudy/http/internal/ledger/Batch"
 import * as Calls from "@understudy/http/internal/ledger/Calls"
 import * as Retention from "@understudy/http/internal/ledger/Retention"
 import type { Entry } from "@understudy/http/internal/ledger/Rows"
@@ -99,7 +100,7 @@ const fill = Effect.fnUntraced(function* (sql: SqlClient) {
   for (let at = 0; at < count; at += 500)
     yield* write(
       sql,
-      Array.from({ length: Math.min(500, count - at) }, (_, index) => entry(at + index)),
+      Batch.of(Array.from({ length: Math.min(500, count - at) }, (_, index) => entry(at + index))),
     )
   const { system, user } = process.cpuUsage(cpu)
   const seconds = (performance.now() - from) / 1000

@@ -4,9 +4,11 @@
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
 import * as Names from "./Names.ts"
 import type * as Rows from "./Rows.ts"
 import { iso } from "./Spend.ts"
+import * as Tables from "./Tables.ts"
 import * as Tags from "./Tags.ts"
 
 /** Which calls: all that have all of these. Times are clock milliseconds; `to` is exclusive.*/
@@ -29,32 +31,63 @@ export interface Filter {
 /** The place of a call in the order of all. */
 export type Position = readonly [at: number, id: string]
 
+/** How many dimensions are searched one by one, at most. */
+const mostDimensions = 500
+
 /** At most `limit` calls, the newest first, after a position. Calls that are added meanwhile change no later page. */
 export const list = (
   sql: SqlClient,
-  { deployment, from, id, key, outcome, route, shadowOf, split, tag, team, to }: Filter,
+  filter: Filter,
   limit: number,
   after?: Position,
 ): Effect.Effect<ReadonlyArray<Rows.CallRow>, SqlError> => {
-  const conditions = [
-    sql`at >= ${from ?? 0}`,
-    ...(to === undefined ? [] : [sql`at < ${to}`]),
-    ...(id === undefined ? [] : [sql`id = ${id}`]),
-    // The indexes leave out what most calls have.
-    ...(key === undefined ? [] : [key === "" ? sql`key_id = ''` : sql`key_id = ${key} AND key_id <> ''`]),
-    ...(team === undefined ? [] : [team === "" ? sql`team_id = ''` : sql`team_id = ${team} AND team_id <> ''`]),
-    ...(outcome === undefined
-      ? []
-      : [outcome === "success" ? sql`outcome = 'success'` : sql`outcome = ${outcome} AND outcome <> 'success'`]),
-    ...(route === undefined ? [] : [sql`route = ${route}`]),
-    ...(split === undefined ? [] : [sql`split = ${split}`]),
-    ...(shadowOf === undefined ? [] : [sql`shadow_of = ${shadowOf}`]),
-    ...(deployment === undefined ? [] : [sql`deployment = ${deployment}`]),
-    ...(tag === undefined ? [] : [Tags.has(sql, tag)]),
-    ...(after === undefined ? [] : [sql`at <= ${after[0]} AND (at < ${after[0]} OR id < ${after[1]})`]),
-  ]
-  return sql<Rows.CallRow>`SELECT * FROM calls WHERE ${sql.and(conditions)} ORDER BY at DESC, id DESC LIMIT ${limit}`
+  const dimensions = dimensionsOf(sql, filter)
+  const facts = factsOf(sql, filter, after)
+  const newest = sql`ORDER BY at DESC, f.id DESC LIMIT ${limit}`
+  const byTime = sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_facts f CROSS JOIN call_dimensions d
+    WHERE d.id = f.dimensions_id AND ${sql.and([...facts, ...dimensions])} ${newest}`
+  // Of one call, or of most calls, few rows are read before the page is full.
+  if (dimensions.length === 0 || filter.id !== undefined || filter.shadowOf !== undefined) return byTime
+  const newestOf = (columns: string) =>
+    sql`SELECT ${sql.literal(columns)} FROM call_facts f WHERE f.dimensions_id = d.id AND ${sql.and(facts)} ${newest}`
+  const byDimensions = sql.onDialectOrElse({
+    pg: () => sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_dimensions d CROSS JOIN LATERAL (${newestOf("*")}) f
+      WHERE ${sql.and(dimensions)} ${newest}`,
+    // SQLite has no LATERAL.
+    orElse: () => sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_dimensions d CROSS JOIN call_facts f
+      WHERE ${sql.and(dimensions)} AND f.rowid IN (${newestOf("f.rowid")}) ${newest}`,
+  })
+  const found = sql<{ readonly found: number }>`SELECT CAST(COUNT(*) AS INTEGER) AS found
+    FROM (SELECT 1 FROM call_dimensions d WHERE ${sql.and(dimensions)} LIMIT ${mostDimensions + 1}) wanted`
+  return Effect.flatMap(found, ([row]) => ((row?.found ?? 0) > mostDimensions ? byTime : byDimensions))
 }
+
+/** The columns of the view `calls`. */
+const columns = (sql: SqlClient): Fragment =>
+  sql.literal(["f.id", ...Tables.dimensions, "shadow_of", ...Tables.factNumbers].join(", "))
+
+/** The conditions on what many calls have in common. */
+const dimensionsOf = (
+  sql: SqlClient,
+  { deployment, key, outcome, route, split, tag, team }: Filter,
+): ReadonlyArray<Fragment> => [
+  ...(key === undefined ? [] : [sql`key_id = ${key}`]),
+  ...(team === undefined ? [] : [sql`team_id = ${team}`]),
+  ...(outcome === undefined ? [] : [sql`outcome = ${outcome}`]),
+  ...(route === undefined ? [] : [sql`route = ${route}`]),
+  ...(split === undefined ? [] : [sql`split = ${split}`]),
+  ...(deployment === undefined ? [] : [sql`deployment = ${deployment}`]),
+  ...(tag === undefined ? [] : [Tags.has(sql, tag)]),
+]
+
+/** The conditions on what is a call's own. */
+const factsOf = (sql: SqlClient, { from, id, shadowOf, to }: Filter, after?: Position): ReadonlyArray<Fragment> => [
+  sql`at >= ${from ?? 0}`,
+  ...(to === undefined ? [] : [sql`at < ${to}`]),
+  ...(id === undefined ? [] : [sql`f.id = ${id}`]),
+  ...(shadowOf === undefined ? [] : [sql`shadow_of = ${shadowOf}`]),
+  ...(after === undefined ? [] : [sql`at <= ${after[0]} AND (at < ${after[0]} OR f.id < ${after[1]})`]),
+]
 
 /** A call with its attempts. */
 export const get = Effect.fnUntraced(function* (

@@ -140,8 +140,8 @@ export const splits = (
     ...(route === undefined ? [] : [sql`route = ${route}`]),
   ]
   const calls = sql<Measured & { readonly route: string; readonly split: string }>`
-    SELECT route, split, ${sql.literal(columns.join(", "))} FROM calls
-    WHERE ${sql.and(conditions)} ORDER BY at DESC LIMIT ${most + 1}`
+    SELECT route, split, ${sql.literal(columns.join(", "))} FROM call_dimensions d CROSS JOIN call_facts f
+    WHERE f.dimensions_id = d.id AND ${sql.and(conditions)} ORDER BY at DESC LIMIT ${most + 1}`
   return Effect.map(calls, (calls) =>
     compared(
       calls,

@@ -21,6 +21,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as LossReport from "../observe/LossReport.ts"
 import * as Bounded from "../store/Bounded.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
+import { Batch, Dictionary } from "./Batch.ts"
 import * as Retention from "./Retention.ts"
 import * as Rows from "./Rows.ts"
 import type { Entry } from "./Rows.ts"
@@ -115,7 +116,10 @@ type Failure = "lost" | { readonly refused: string }
 /** The calls of one gateway on their way to the database. */
 class Ledger {
   readonly #options: Options
-  #pending: Array<Receipt> = []
+  readonly #dictionary = new Dictionary()
+  /** Full batches and the last one, in order, and the number of their calls. */
+  #pending: Array<Batch> = []
+  #count = 0
   /** Calls that there was no memory for. */
   #dropped = 0
   #isClosing = false
@@ -131,15 +135,25 @@ class Ledger {
 
   /** Adds a call that has ended. Runs in the call's fibre. */
   record(receipt: Receipt): void {
-    const count = this.#pending.length
+    const count = this.#count
     if (count === most) {
       this.#dropped++
       return
     }
-    this.#pending.push(receipt)
+    this.#open.add(Rows.fromReceipt(receipt, this.#options.deployments))
+    this.#count = count + 1
     if (count === 0) this.#some.openUnsafe()
     else if (count === batchSize - 1) this.#full.openUnsafe()
     else if (count === slow - 1) this.#slow.openUnsafe()
+  }
+
+  /** The batch that the next call is added to. */
+  get #open(): Batch {
+    const last = this.#pending.at(-1)
+    if (last !== undefined && last.size < batchSize) return last
+    const opened = new Batch(this.#dictionary, batchSize)
+    this.#pending.push(opened)
+    return opened
   }
 
   /** Writes until it is closed. */
@@ -156,7 +170,7 @@ class Ledger {
 
   get #turns(): Effect.Effect<void> {
     return Effect.whileLoop({
-      while: () => !this.#isClosing || this.#pending.length > 0,
+      while: () => !this.#isClosing || this.#count > 0,
       body: () => Effect.catchCause(this.#turn, (cause) => Effect.logError("The ledger failed", cause)),
       step: () => undefined,
     })
@@ -172,12 +186,12 @@ class Ledger {
       }
       if (this.#options.spill.calls > 0) yield* this.#replay
       // What is left after full batches waits for the next: small transactions cost a call more than large ones.
-      for (let due = this.#pending.length > 0; due; due = this.#pending.length >= batchSize) {
+      for (let due = this.#count > 0; due; due = this.#count >= batchSize) {
         if (this.#options.spill.calls > 0) break
-        const entries = this.#take(batchSize)
-        if (!(yield* this.#store(entries))) yield* this.#append([...entries, ...this.#take(most)])
+        const [batch] = this.#take(1)
+        if (batch !== undefined && !(yield* this.#store(batch))) yield* this.#append([batch, ...this.#take()])
       }
-      yield* Metric.update(pendingRows, this.#pending.length + this.#options.spill.calls)
+      yield* Metric.update(pendingRows, this.#count + this.#options.spill.calls)
     })
   }
 
@@ -190,7 +204,7 @@ class Ledger {
     const batch = Effect.raceAllFirst([Effect.sleep(settings.flush), this.#full.await, this.#closed.await])
     return Effect.andThen(
       Effect.timeoutOrElse(calls, { duration: probeInterval, orElse: () => this.#probe }),
-      Effect.suspend(() => (this.#pending.length === 0 ? Effect.void : batch)),
+      Effect.suspend(() => (this.#count === 0 ? Effect.void : batch)),
     )
   }
 
@@ -199,15 +213,14 @@ class Ledger {
     return Effect.asVoid(this.#attempt(sql.unsafe("SELECT 1")))
   }
 
-  #take(count: number): ReadonlyArray<Entry> {
-    const { deployments } = this.#options
-    const receipts = this.#pending.slice(0, count)
-    this.#pending = this.#pending.slice(count)
-    const left = this.#pending.length
-    if (left === 0) this.#some.closeUnsafe()
-    if (left < batchSize) this.#full.closeUnsafe()
-    if (left < slow) this.#slow.closeUnsafe()
-    return receipts.map((receipt) => Rows.fromReceipt(receipt, deployments))
+  /** Takes the oldest batches. Default: all. */
+  #take(batches = this.#pending.length): ReadonlyArray<Batch> {
+    const taken = this.#pending.splice(0, batches)
+    for (const { size } of taken) this.#count -= size
+    if (this.#count === 0) this.#some.closeUnsafe()
+    if (this.#count < batchSize) this.#full.closeUnsafe()
+    if (this.#count < slow) this.#slow.closeUnsafe()
+    return taken
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -215,18 +228,23 @@ class Ledger {
   // -------------------------------------------------------------------------------------------------------------------
 
   /** Writes calls to the database. Succeeds with whether it took them. */
-  #store(entries: ReadonlyArray<Entry>): Effect.Effect<boolean> {
-    if (entries.length === 0) return Effect.succeed(true)
-    return Effect.flatMap(this.#attempt(write(this.#options.sql, entries)), (outcome) => {
+  #store(batch: Batch): Effect.Effect<boolean> {
+    if (batch.size === 0) return Effect.succeed(true)
+    return Effect.flatMap(this.#attempt(write(this.#options.sql, batch)), (outcome) => {
       if (Result.isSuccess(outcome)) return Effect.succeed(true)
       if (outcome.failure === "lost") return Effect.succeed(false)
-      if (entries.length === 1) return Effect.as(this.#lose(1, outcome.failure.refused), true)
+      if (batch.size === 1) return Effect.as(this.#lose(1, outcome.failure.refused), true)
       // One of these calls cannot be written. The others can.
+      const { entries } = batch
       const half = entries.length >> 1
-      return Effect.flatMap(this.#store(entries.slice(0, half)), (stored) =>
-        stored ? this.#store(entries.slice(half)) : Effect.succeed(false),
+      return Effect.flatMap(this.#store(this.#batch(entries.slice(0, half))), (stored) =>
+        stored ? this.#store(this.#batch(entries.slice(half))) : Effect.succeed(false),
       )
     })
+  }
+
+  #batch(entries: ReadonlyArray<Entry>): Batch {
+    return Batch.of(entries, this.#dictionary)
   }
 
   /** Runs statements for a bounded time, and a shorter one when calls come faster than they are written. */
@@ -249,7 +267,8 @@ class Ledger {
   // The spill file
   // -------------------------------------------------------------------------------------------------------------------
 
-  #append(entries: ReadonlyArray<Entry>): Effect.Effect<void> {
+  #append(batches: ReadonlyArray<Batch>): Effect.Effect<void> {
+    const entries = batches.flatMap((batch) => batch.entries)
     return Effect.catch(this.#options.spill.append(entries), ({ calls, cause }) => this.#lose(calls, cause))
   }
 
@@ -259,10 +278,10 @@ class Ledger {
     return Effect.gen({ self: this }, function* () {
       let written = 0
       do {
-        yield* this.#append(this.#take(most))
+        yield* this.#append(this.#take())
         if (this.#isClosing) return
         const chunk = yield* spill.next(batchSize)
-        if (!(yield* this.#store(chunk.entries))) return
+        if (!(yield* this.#store(this.#batch(chunk.entries)))) return
         yield* spill.done(chunk)
         written += chunk.entries.length
         yield* this.#lose(chunk.unreadable - chunk.cutOff, `lines of ${settings.spill.file} could not be read`)

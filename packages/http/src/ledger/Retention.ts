@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Rows from "./Rows.ts"
 
 /** Calls that are deleted in one transaction. */
 const chunk = 500
@@ -30,7 +31,11 @@ export const deleteBefore = Effect.fnUntraced(function* (
   for (;;) {
     const count = yield* deleteChunk(sql, before)
     deleted += count
-    if (count < chunk) return deleted
+    if (count < chunk) {
+      // No call has them: the last one was older than this.
+      yield* sql`DELETE FROM call_dimensions WHERE used_at < ${before - Rows.day}`
+      return deleted
+    }
     // The writer of the ledger comes first.
     yield* Effect.sleep("20 millis")
   }
@@ -38,7 +43,7 @@ export const deleteBefore = Effect.fnUntraced(function* (
 
 const deleteChunk = (sql: SqlClient, before: number): Effect.Effect<number, SqlError> =>
   Effect.flatMap(
-    sql<{ readonly id: string }>`SELECT id FROM calls WHERE at < ${before} ORDER BY at LIMIT ${chunk}`,
+    sql<{ readonly id: string }>`SELECT id FROM call_facts WHERE at < ${before} ORDER BY at LIMIT ${chunk}`,
     (rows) => {
       if (rows.length === 0) return Effect.succeed(0)
       const ids = rows.map(({ id }) => id)
@@ -46,7 +51,7 @@ const deleteChunk = (sql: SqlClient, before: number): Effect.Effect<number, SqlE
         sql.withTransaction(
           Effect.andThen(
             sql`DELETE FROM multiple_attempts WHERE call_id IN ${sql.in(ids)}`,
-            sql`DELETE FROM calls WHERE id IN ${sql.in(ids)}`,
+            sql`DELETE FROM call_facts WHERE id IN ${sql.in(ids)}`,
           ),
         ),
         rows.length,

@@ -18,10 +18,8 @@ type Tokens = {
   readonly reasoning_tokens: number
 }
 
-/** A call. Its tokens and its cost are the sums of its attempts. */
-export type CallRow = {
-  readonly id: string
-  readonly at: number
+/** What many calls have in common: a row for each combination of these values. */
+export type Dimensions = {
   readonly key_id: string
   readonly team_id: string
   readonly tags: string
@@ -39,20 +37,29 @@ export type CallRow = {
   readonly reason: string | null
   readonly status: number | null
   readonly cache: string | null
-  readonly millis: number
-  readonly first_token_millis: number | null
   readonly attempts: number
-  /** Of a call whose row is also that of its only attempt: the milliseconds of that, and the version of its price. */
-  readonly attempt_millis: number | null
+  /** Of a call whose row is also that of its only attempt: the version of its price. */
   readonly price_version: string | null
   /** The arm of a split that the call took. */
   readonly split: string | null
+  readonly estimated: number
+}
+
+/** What is a call's own. Its tokens and its cost are the sums of its attempts. */
+export type Facts = {
+  readonly id: string
   /** The id of the call that this one is the shadow of. It has no key, team or tags. */
   readonly shadow_of: string | null
+  readonly at: number
+  readonly millis: number
+  readonly first_token_millis: number | null
+  /** Of a call whose row is also that of its only attempt: the milliseconds of that. */
+  readonly attempt_millis: number | null
   /** `null` if an attempt has no known cost. */
   readonly cost: number | null
-  readonly estimated: number
 } & Tokens
+
+export type CallRow = Dimensions & Facts
 
 /** An attempt of a call; `position` counts from 0. */
 export type AttemptRow = {
@@ -77,7 +84,7 @@ export interface Entry {
 }
 
 /** The columns that a roll-up has a row for each combination of, besides its time. */
-export const dimensions = ["key_id", "team_id", "tags", "route", "deployment", "vendor", "model"] as const
+export const spendDimensions = ["key_id", "team_id", "tags", "route", "deployment", "vendor", "model"] as const
 
 /** The columns of a roll-up that are sums. */
 export const sums = [
@@ -97,7 +104,7 @@ export const sums = [
 export type Sums = { -readonly [Column in (typeof sums)[number]]: number }
 
 /** What calls add to one row of a roll-up. `start` is the start of its hour in UTC. */
-export type SpendRow = { readonly start: number } & { readonly [Column in (typeof dimensions)[number]]: string } & Sums
+export type SpendRow = { readonly start: number } & { readonly [Column in (typeof spendDimensions)[number]]: string } & Sums
 
 // ---------------------------------------------------------------------------------------------------------------------
 // From a receipt
@@ -184,6 +191,27 @@ const attemptRow = (
   estimated: attempt.estimated === true ? 1 : 0,
 })
 
+/** The only attempt of a call whose row is also that of it. */
+export const onlyAttempt = (call: CallRow): AttemptRow => ({
+  call_id: call.id,
+  position: 0,
+  deployment: call.deployment,
+  vendor: call.vendor,
+  model: call.served_model,
+  outcome: call.outcome,
+  reason: call.reason,
+  status: call.status,
+  millis: call.attempt_millis ?? 0,
+  input_tokens: call.input_tokens,
+  cached_input_tokens: call.cached_input_tokens,
+  cache_write_tokens: call.cache_write_tokens,
+  output_tokens: call.output_tokens,
+  reasoning_tokens: call.reasoning_tokens,
+  cost: call.cost,
+  price_version: call.price_version,
+  estimated: call.estimated,
+})
+
 const snakeCaseOf = (name: string | undefined): string | undefined => (name === undefined ? undefined : snakeCase(name))
 
 /** `null` if the attempt used something and its price is not known. */
@@ -238,31 +266,65 @@ export const hour = 3_600_000
 export const day = 24 * hour
 
 /**
- * What these calls add to the roll-up by hours: a row for each combination of its columns. A call counts once, at the
- * deployment that answered it; tokens and costs count where an attempt used them.
+ * What calls add to the roll-up by hours: a row for each combination of its columns. A call counts once, at the deployment that
+ * answered it; tokens and costs count where an attempt used them.
  */
-export const hours = (entries: ReadonlyArray<Entry>): ReadonlyArray<SpendRow> => {
-  const rows = new Map<string, SpendRow>()
-  for (const { attempts, call } of entries) {
-    const { deployment, served_model, vendor } = call
-    const prefix = `${call.at - (call.at % hour)}\n${call.key_id}\n${call.team_id}\n${call.tags}\n${call.route}\n`
-    const answered = rowOf(rows, prefix, call, deployment, vendor, served_model)
+export class Hours {
+  readonly #rows = new Map<string, SpendRow>()
+  /** Rows of `#rows` by the dimensions of their calls, which are fewer than the calls. */
+  readonly #known = new Map<number, Map<Dimensions, SpendRow>>()
+
+  /** `dimensions`: those of the call. What it adds for equal dimensions is found faster if they are one object. */
+  add(dimensions: Dimensions, { attempts, call }: Entry): void {
+    const start = call.at - (call.at % hour)
+    const { deployment, served_model, vendor } = dimensions
+    const answered = this.#answered(start, dimensions)
     answered.calls += 1
-    if (call.outcome === "failure") answered.failed_calls += 1
+    if (dimensions.outcome === "failure") answered.failed_calls += 1
     for (const attempt of attempts) {
       const isAnswer = attempt.deployment === deployment && attempt.model === served_model && attempt.vendor === vendor
-      add(isAnswer ? answered : rowOf(rows, prefix, call, attempt.deployment, attempt.vendor, attempt.model), attempt)
+      addTo(isAnswer ? answered : this.#row(start, dimensions, attempt), attempt)
     }
   }
-  return sorted(rows)
+
+  /** In one order everywhere: two gateways that took the same rows in different orders would wait for each other. */
+  get rows(): ReadonlyArray<SpendRow> {
+    return sorted(this.#rows)
+  }
+
+  #answered(start: number, dimensions: Dimensions): SpendRow {
+    let rows = this.#known.get(start)
+    if (rows === undefined) this.#known.set(start, (rows = new Map()))
+    const known = rows.get(dimensions)
+    if (known !== undefined) return known
+    const { deployment, served_model: model, vendor } = dimensions
+    const row = this.#row(start, dimensions, { deployment, vendor, model })
+    rows.set(dimensions, row)
+    return row
+  }
+
+  #row(
+    start: number,
+    { key_id, route, tags, team_id }: Dimensions,
+    { deployment, model, vendor }: Pick<AttemptRow, "deployment" | "vendor" | "model">,
+  ): SpendRow {
+    const row: SpendRow = { start, key_id, team_id, tags, route, deployment, vendor, model, ...nothing }
+    const key = keyOf(row)
+    const known = this.#rows.get(key)
+    if (known !== undefined) return known
+    this.#rows.set(key, row)
+    return row
+  }
 }
+
+const keyOf = (row: SpendRow): string => JSON.stringify([row.start, ...spendDimensions.map((name) => row[name])])
 
 /** The roll-up by days of one by hours. */
 export const days = (hours: ReadonlyArray<SpendRow>): ReadonlyArray<SpendRow> => {
   const rows = new Map<string, SpendRow>()
   for (const row of hours) {
     const start = row.start - (row.start % day)
-    const key = [start, ...dimensions.map((name) => row[name])].join("\n")
+    const key = keyOf({ ...row, start })
     const known = rows.get(key)
     if (known === undefined) rows.set(key, { ...row, start })
     else for (const column of sums) known[column] += row[column]
@@ -270,27 +332,10 @@ export const days = (hours: ReadonlyArray<SpendRow>): ReadonlyArray<SpendRow> =>
   return sorted(rows)
 }
 
-const rowOf = (
-  rows: Map<string, SpendRow>,
-  prefix: string,
-  { at, key_id, route, tags, team_id }: CallRow,
-  deployment: string,
-  vendor: string,
-  model: string,
-): SpendRow => {
-  const key = `${prefix}${deployment}\n${vendor}\n${model}`
-  const known = rows.get(key)
-  if (known !== undefined) return known
-  const row: SpendRow = { start: at - (at % hour), key_id, team_id, tags, route, deployment, vendor, model, ...nothing }
-  rows.set(key, row)
-  return row
-}
-
-/** In one order everywhere: two gateways that took the same rows in different orders would wait for each other. */
 const sorted = (rows: ReadonlyMap<string, SpendRow>): ReadonlyArray<SpendRow> =>
   [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
 
-const add = (row: SpendRow, attempt: AttemptRow): void => {
+const addTo = (row: SpendRow, attempt: AttemptRow): void => {
   row.attempts += 1
   row.input_tokens += attempt.input_tokens
   row.cached_input_tokens += attempt.cached_input_tokens

@@ -96,7 +96,7 @@ const isDay = (time: number | undefined): boolean => time === undefined || time 
 
 /** A row of the database. */
 type Group = { readonly start?: number } & {
-  readonly [Column in (typeof Rows.dimensions)[number]]?: string
+  readonly [Column in (typeof Rows.spendDimensions)[number]]?: string
 } & Rows.Sums
 
 /** Groups of days to those of months, and lists of tags to each tag. */

@@ -1,9 +1,10 @@
 /**
- * The tables of the ledger: their columns, and their rows as texts. The text of a row is the JSON of its values in the order of
- * the columns, without the brackets of the list.
+ * The tables of the ledger: the columns that are written, and their types in PostgreSQL.
  */
 import type * as Rows from "./Rows.ts"
-import type { Value } from "./Rows.ts"
+import type { CallRow, Dimensions, Facts, Value } from "./Rows.ts"
+
+type Types<Row> = { readonly [Column in keyof Row]: "text" | "bigint" }
 
 export class Table<Row extends Readonly<Record<string, Value>>> {
   readonly name: string
@@ -11,20 +12,19 @@ export class Table<Row extends Readonly<Record<string, Value>>> {
   /** The types of the columns in PostgreSQL. */
   readonly types: ReadonlyArray<"text" | "bigint">
 
-  constructor(name: string, columns: { readonly [Column in keyof Row]: "text" | "bigint" }) {
+  constructor(name: string, columns: Types<Row>) {
     this.name = name
     this.columns = Object.keys(columns)
     this.types = Object.values(columns)
   }
 
-  text(row: Row): string {
-    return JSON.stringify(this.columns.map((column) => row[column] ?? null)).slice(1, -1)
+  /** The values of a row, in the order of the columns. */
+  values(row: Row): ReadonlyArray<Value> {
+    return this.columns.map((column) => row[column] ?? null)
   }
 }
 
-export const calls = new Table<Rows.CallRow>("calls", {
-  id: "text",
-  at: "bigint",
+const dimensionTypes: Types<Dimensions> = {
   key_id: "text",
   team_id: "text",
   tags: "text",
@@ -39,21 +39,99 @@ export const calls = new Table<Rows.CallRow>("calls", {
   reason: "text",
   status: "bigint",
   cache: "text",
+  attempts: "bigint",
+  price_version: "text",
+  split: "text",
+  estimated: "bigint",
+}
+
+export type DimensionsRow = Dimensions & {
+  readonly id: string
+  /** The start of the last day, in UTC, on which a call had these. */
+  readonly used_at: number
+}
+
+export const callDimensions = new Table<DimensionsRow>("call_dimensions", {
+  id: "bigint",
+  used_at: "bigint",
+  ...dimensionTypes,
+})
+
+/** The columns of the dimensions of calls, without their id. */
+export const dimensions = Object.keys(dimensionTypes) as ReadonlyArray<keyof Dimensions>
+
+export const dimensionsOf = (call: CallRow): Dimensions => ({
+  key_id: call.key_id,
+  team_id: call.team_id,
+  tags: call.tags,
+  route: call.route,
+  model: call.model,
+  deployment: call.deployment,
+  vendor: call.vendor,
+  served_model: call.served_model,
+  protocol: call.protocol,
+  streamed: call.streamed,
+  outcome: call.outcome,
+  reason: call.reason,
+  status: call.status,
+  cache: call.cache,
+  attempts: call.attempts,
+  price_version: call.price_version,
+  split: call.split,
+  estimated: call.estimated,
+})
+
+/** The columns of facts that are numbers: they follow those that are texts. */
+export const factNumbers = [
+  "at",
+  "millis",
+  "first_token_millis",
+  "attempt_millis",
+  "input_tokens",
+  "cached_input_tokens",
+  "cache_write_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "cost",
+] as const
+
+export type FactRow = Facts & { readonly dimensions_id: string }
+
+export const callFacts = new Table<FactRow>("call_facts", {
+  id: "text",
+  dimensions_id: "bigint",
+  shadow_of: "text",
+  at: "bigint",
   millis: "bigint",
   first_token_millis: "bigint",
-  attempts: "bigint",
+  attempt_millis: "bigint",
   input_tokens: "bigint",
   cached_input_tokens: "bigint",
   cache_write_tokens: "bigint",
   output_tokens: "bigint",
   reasoning_tokens: "bigint",
   cost: "bigint",
-  estimated: "bigint",
-  attempt_millis: "bigint",
-  price_version: "text",
-  split: "text",
-  shadow_of: "text",
 })
+
+/** Facts whose numbers are in the order of `factNumbers`: `NaN` is none. */
+export const factsOf = (id: string, shadow_of: string | null, numbers: Float64Array): Facts => {
+  const valueOf = (column: (typeof factNumbers)[number]): number => numbers[factNumbers.indexOf(column)]!
+  const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value)
+  return {
+    id,
+    shadow_of,
+    at: valueOf("at"),
+    millis: valueOf("millis"),
+    first_token_millis: orNull(valueOf("first_token_millis")),
+    attempt_millis: orNull(valueOf("attempt_millis")),
+    input_tokens: valueOf("input_tokens"),
+    cached_input_tokens: valueOf("cached_input_tokens"),
+    cache_write_tokens: valueOf("cache_write_tokens"),
+    output_tokens: valueOf("output_tokens"),
+    reasoning_tokens: valueOf("reasoning_tokens"),
+    cost: orNull(valueOf("cost")),
+  }
+}
 
 /** The attempts of calls whose rows are not also those of their only attempts. */
 export const attempts = new Table<Rows.AttemptRow>("multiple_attempts", {

@@ -5,8 +5,11 @@
  * Times are milliseconds since 1970, amounts of money are nanodollars (1e-9 US dollars), both as 64-bit integers. Flags are
  * 0 or 1. Lists and mappings are JSON texts. A missing name is the empty text where it is part of a primary key.
  *
- * Most calls make one attempt, which has no row of its own: a row of `calls` with `attempt_millis` is also that of its attempt.
- * The view `attempts` has all of them.
+ * What many calls have in common, such as their key, route and outcome, is a row of `call_dimensions`; what differs is a row of
+ * `call_facts` for each. The view `calls` has both. `used_at` is the start of the last day on which a call had these dimensions.
+ *
+ * Most calls make one attempt, which has no row of its own: a call with `attempt_millis` is also that of its attempt. The view
+ * `attempts` has all of them.
  */
 import * as Effect from "effect/Effect"
 import type { ResolvedMigration } from "effect/sql/Migrator"
@@ -142,9 +145,9 @@ CREATE TABLE idempotency (
   created_at BIGINT NOT NULL,
   PRIMARY KEY (actor, idempotency_key)
 );
-CREATE TABLE calls (
-  id TEXT PRIMARY KEY,
-  at BIGINT NOT NULL,
+CREATE TABLE call_dimensions (
+  id BIGINT PRIMARY KEY,
+  used_at BIGINT NOT NULL,
   key_id TEXT NOT NULL,
   team_id TEXT NOT NULL,
   tags TEXT NOT NULL,
@@ -159,23 +162,34 @@ CREATE TABLE calls (
   reason TEXT,
   status INTEGER,
   cache TEXT,
+  attempts INTEGER NOT NULL,
+  price_version TEXT,
+  split TEXT,
+  estimated INTEGER NOT NULL
+);
+CREATE TABLE call_facts (
+  id TEXT PRIMARY KEY,
+  dimensions_id BIGINT NOT NULL,
+  shadow_of TEXT,
+  at BIGINT NOT NULL,
   millis BIGINT NOT NULL,
   first_token_millis BIGINT,
-  attempts INTEGER NOT NULL,
+  attempt_millis BIGINT,
   input_tokens BIGINT NOT NULL,
   cached_input_tokens BIGINT NOT NULL,
   cache_write_tokens BIGINT NOT NULL,
   output_tokens BIGINT NOT NULL,
   reasoning_tokens BIGINT NOT NULL,
-  cost BIGINT,
-  estimated INTEGER NOT NULL,
-  attempt_millis BIGINT,
-  price_version TEXT
+  cost BIGINT
 );
-CREATE INDEX calls_at ON calls (at);
-CREATE INDEX calls_key ON calls (key_id, at) WHERE key_id <> '';
-CREATE INDEX calls_team ON calls (team_id, at) WHERE team_id <> '';
-CREATE INDEX calls_outcome ON calls (outcome, at) WHERE outcome <> 'success';
+CREATE INDEX call_facts_at ON call_facts (at);
+CREATE INDEX call_facts_dimensions ON call_facts (dimensions_id, at);
+CREATE INDEX call_facts_shadow ON call_facts (at) WHERE shadow_of IS NOT NULL;
+CREATE VIEW calls AS
+SELECT f.id, at, key_id, team_id, tags, route, model, deployment, vendor, served_model, protocol, streamed, outcome, reason,
+  status, cache, millis, first_token_millis, attempts, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
+  reasoning_tokens, cost, estimated, attempt_millis, price_version, split, shadow_of
+FROM call_facts f JOIN call_dimensions d ON d.id = f.dimensions_id;
 CREATE TABLE multiple_attempts (
   call_id TEXT NOT NULL,
   position INTEGER NOT NULL,
@@ -201,22 +215,12 @@ SELECT call_id, position, deployment, vendor, model, outcome, reason, status, mi
   cache_write_tokens, output_tokens, reasoning_tokens, cost, price_version, estimated
 FROM multiple_attempts
 UNION ALL
-SELECT id, 0, deployment, vendor, served_model, outcome, reason, status, attempt_millis, input_tokens, cached_input_tokens,
+SELECT f.id, 0, deployment, vendor, served_model, outcome, reason, status, attempt_millis, input_tokens, cached_input_tokens,
   cache_write_tokens, output_tokens, reasoning_tokens, cost, price_version, estimated
-FROM calls WHERE attempt_millis IS NOT NULL;
+FROM call_facts f JOIN call_dimensions d ON d.id = f.dimensions_id WHERE attempt_millis IS NOT NULL;
 ${spend("spend_daily")};
 ${spend("spend_hourly")}
 `,
   ),
-  statements(
-    2,
-    "splits and shadow calls",
-    `
-ALTER TABLE calls ADD COLUMN split TEXT;
-ALTER TABLE calls ADD COLUMN shadow_of TEXT;
-CREATE INDEX calls_shadow ON calls (at) WHERE shadow_of IS NOT NULL;
-CREATE INDEX calls_split ON calls (route, at) WHERE split IS NOT NULL
-`,
-  ),
-  statements(3, "stored responses", responses),
+  statements(2, "stored responses", responses),
 ]

@@ -19,10 +19,8 @@ export interface Request {
   readonly id: number
   readonly sql: string
   /** Many are a JSON text: a list is copied value by value from thread to thread, a text at once. */
-  readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array> | string
+  readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array> | string | Pick<ForEach, keyof ForEach>
   readonly arrays: boolean
-  /** Whether it runs for each of several lists of parameters, a JSON text: see `ForEach`. */
-  readonly isForEach: boolean
 }
 
 /** What became of a statement. `inTransaction`: whether a transaction is open after it. */
@@ -114,9 +112,8 @@ const open = Effect.fnUntraced(function* (file: string) {
           return resume(Effect.fail(new SqlError({ reason })))
         })
         const [first] = params
-        const isForEach = first instanceof ForEach
-        const sent = isForEach ? first.json : isMany(params) ? JSON.stringify(params) : params
-        worker.postMessage({ id, sql, params: sent, arrays, isForEach } as Request)
+        const sent = first instanceof ForEach ? first : isMany(params) ? JSON.stringify(params) : params
+        worker.postMessage({ id, sql, params: sent, arrays } as Request)
         return undefined
       }),
   }

@@ -5,6 +5,7 @@
 import { DatabaseSync } from "node:sqlite"
 import type { StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
+import type { ForEach } from "./ForEach.ts"
 import type { Reply, Request } from "./Sqlite.ts"
 
 /** Prepared statements that are kept, by their text. */
@@ -31,21 +32,35 @@ const parse = (params: string): ReadonlyArray<null | number | string> => JSON.pa
 const isMany = (rows: ReadonlyArray<object>): boolean =>
   rows.length > 20 && !rows.some((row) => Object.values(row).some((value) => value instanceof Uint8Array))
 
-/** Runs a statement for each of these lists of parameters. */
-const runForEach = (statement: StatementSync, json: string): ReadonlyArray<object> => {
+/** Runs a statement for lists of parameters: see `ForEach`. */
+const runForEach = (statement: StatementSync, { json, lists, numbers }: ForEach): ReadonlyArray<object> => {
   const rows: Array<object> = []
-  for (const params of JSON.parse(json) as ReadonlyArray<ReadonlyArray<null | number | string>>)
+  const all = JSON.parse(json) as ReadonlyArray<ReadonlyArray<null | number | string>>
+  const width = numbers === undefined ? 0 : numbers.length / all.length
+  let params: Array<null | number | string> = []
+  for (const [index, list] of all.entries()) {
+    for (const value of list) params.push(value)
+    for (let at = index * width; at < (index + 1) * width; at++) {
+      const value = numbers![at]!
+      params.push(Number.isNaN(value) ? null : value)
+    }
+    if ((index + 1) % lists > 0) continue
     for (const row of statement.all(...params)) rows.push(row)
+    params = []
+  }
   return rows
 }
 
-const run = ({ arrays, id, isForEach, params, sql }: Request): Reply => {
+const rowsOf = (statement: StatementSync, params: Request["params"]): ReadonlyArray<object> => {
+  if (typeof params === "string") return statement.all(...parse(params))
+  return "json" in params ? runForEach(statement, params) : statement.all(...params)
+}
+
+const run = ({ arrays, id, params, sql }: Request): Reply => {
   try {
     const statement = prepare(sql)
     statement.setReturnArrays(arrays)
-    const rows = isForEach
-      ? runForEach(statement, params as string)
-      : statement.all(...(typeof params === "string" ? parse(params) : params))
+    const rows = rowsOf(statement, params)
     return { id, rows: isMany(rows) ? JSON.stringify(rows) : rows, inTransaction: database.isTransaction }
   } catch (error) {
     const { errcode, message } = error as Error & { readonly errcode?: number }

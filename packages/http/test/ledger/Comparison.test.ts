@@ -5,10 +5,9 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Comparison from "../../src/ledger/Comparison.ts"
 import type { CallRow, Entry } from "../../src/ledger/Rows.ts"
-import { write } from "../../src/ledger/Write.ts"
 import * as AdminGateway from "../api/admin/AdminGateway.ts"
 import { onEach } from "../store/Databases.ts"
-import { opened } from "./TestLedger.ts"
+import { opened, write } from "./TestLedger.ts"
 
 const at = Date.UTC(2026, 10, 28)
 
@@ -167,7 +166,7 @@ onEach("comparisons", ({ database }) => {
           ),
         orElse: () => sql`EXPLAIN QUERY PLAN SELECT at FROM calls WHERE shadow_of IS NOT NULL AND at >= 5`,
       })
-      assert.include(JSON.stringify(plan), "calls_shadow")
+      assert.include(JSON.stringify(plan), "call_facts_shadow")
     }),
   )
 

@@ -6,9 +6,8 @@ import * as Retention from "../../src/ledger/Retention.ts"
 import type { AttemptRow, CallRow, Entry } from "../../src/ledger/Rows.ts"
 import * as Rows from "../../src/ledger/Rows.ts"
 import * as Spend from "../../src/ledger/Spend.ts"
-import { write } from "../../src/ledger/Write.ts"
 import { onEach } from "../store/Databases.ts"
-import { opened } from "./TestLedger.ts"
+import { opened, write } from "./TestLedger.ts"
 
 /** Numbers that look random, and are the same in every run. */
 const random = (seed: number) => () => {

@@ -9,6 +9,7 @@ import * as Router from "@understudy/core/Router"
 import * as Testing from "@understudy/core/Testing"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { Batch } from "../../src/ledger/Batch.ts"
 import * as Rows from "../../src/ledger/Rows.ts"
 
 const script = Testing.script([Testing.reply("Hi")])
@@ -47,7 +48,7 @@ describe("the row of a call with guardrails", () => {
       const { attempts, call } = yield* rowOf({ name: "pii", before: refuse })
       assert.deepInclude(call, { outcome: "refused", reason: "guardrail_refused", attempts: 0, cost: 0 })
       assert.lengthOf(attempts, 0)
-      assert.deepInclude(Rows.hours([{ attempts, call }])[0], { calls: 1, failed_calls: 0, cost: 0 })
+      assert.deepInclude(Batch.of([{ attempts, call }]).hours[0], { calls: 1, failed_calls: 0, cost: 0 })
     }),
   )
 

@@ -18,7 +18,10 @@ import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Batch } from "../../src/ledger/Batch.ts"
 import * as Ledger from "../../src/ledger/Ledger.ts"
+import type { Entry } from "../../src/ledger/Rows.ts"
+import * as Write from "../../src/ledger/Write.ts"
 import * as Store from "../../src/store/Store.ts"
 import * as StoreStatus from "../../src/store/StoreStatus.ts"
 
@@ -56,6 +59,9 @@ const gone = new SqlError({ reason: new ConnectionError({ cause: new Error("gone
 /** A database, opened until the scope closes. */
 export const opened = (database: Store.Database) =>
   Effect.map(Layer.build(Store.layer(database)), Context.get(SqlClient))
+
+/** Writes calls as one batch. Succeeds with the number of those that were not there yet. */
+export const write = (sql: SqlClient, entries: ReadonlyArray<Entry>) => Write.write(sql, Batch.of(entries))
 
 /** A new folder, until the scope closes. */
 export const folder = Effect.acquireRelease(

@@ -2,8 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { AttemptRow, CallRow, Entry } from "../../../src/ledger/Rows.ts"
-import { write } from "../../../src/ledger/Write.ts"
-import { opened } from "../../ledger/TestLedger.ts"
+import { opened, write } from "../../ledger/TestLedger.ts"
 import { onEach } from "../../store/Databases.ts"
 import * as AdminGateway from "./AdminGateway.ts"
 

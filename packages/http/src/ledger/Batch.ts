@@ -1,0 +1,133 @@
+/**
+ * Calls on their way to the database. What many calls have in common is kept once, and their numbers in one array: objects of
+ * each call that lived until they are written would cost the garbage collector more than writing them does.
+ */
+import { createHash } from "node:crypto"
+import * as Rows from "./Rows.ts"
+import type { AttemptRow, CallRow, Dimensions, Entry, SpendRow } from "./Rows.ts"
+import * as Tables from "./Tables.ts"
+
+/** Dimensions with their id in the database, which is the same in every gateway: a hash of them. */
+export interface Identified {
+  /** A 63-bit integer, in decimals. */
+  readonly id: string
+  readonly values: Dimensions
+}
+
+/** Dimensions that are kept in memory, at most. Then it begins anew: they are few, unless each call has tags of its own. */
+const mostKept = 10_000
+
+/** Finds the dimensions of calls, and has equal ones be one object. */
+export class Dictionary {
+  #known = new Map<string, Identified>()
+
+  of(call: CallRow): Identified {
+    const key = keyOf(call)
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    if (this.#known.size >= mostKept) this.#known = new Map()
+    const identified = identify(call)
+    this.#known.set(key, identified)
+    return identified
+  }
+}
+
+/** No stored text contains NUL. A missing value differs from every text. */
+const keyOf = (call: CallRow): string =>
+  `${call.key_id}\0${call.team_id}\0${call.tags}\0${call.route}\0${call.model}\0${call.deployment}\0${call.vendor}\0${
+    call.served_model
+  }\0${call.protocol}\0${call.streamed}\0${call.outcome}\0${call.reason ?? "\0"}\0${call.status ?? "\0"}\0${
+    call.cache ?? "\0"
+  }\0${call.attempts}\0${call.price_version ?? "\0"}\0${call.split ?? "\0"}\0${call.estimated}`
+
+const identify = (call: CallRow): Identified => {
+  const text = JSON.stringify(Tables.dimensions.map((column) => call[column] ?? null))
+  const hash = createHash("sha256").update(text).digest().readBigUInt64BE()
+  return { id: String(hash >> 1n), values: Tables.dimensionsOf(call) }
+}
+
+export class Batch {
+  readonly #dictionary: Dictionary
+  readonly #ids: Array<string> = []
+  readonly #shadowOf: Array<string | null> = []
+  readonly #dimensions: Array<Identified> = []
+  readonly #numbers: Float64Array
+  /** The attempts of calls whose rows are not also those of their only attempts, by the places of the calls. */
+  readonly #attempts = new Map<number, ReadonlyArray<AttemptRow>>()
+  readonly #hours = new Rows.Hours()
+
+  /** A batch of at most so many calls. */
+  constructor(dictionary: Dictionary, most: number) {
+    this.#dictionary = dictionary
+    this.#numbers = new Float64Array(most * width)
+  }
+
+  static of(entries: ReadonlyArray<Entry>, dictionary = new Dictionary()): Batch {
+    const batch = new Batch(dictionary, entries.length)
+    for (const entry of entries) batch.add(entry)
+    return batch
+  }
+
+  get size(): number {
+    return this.#ids.length
+  }
+
+  add(entry: Entry): void {
+    const { attempts, call } = entry
+    const place = this.#ids.length
+    const dimensions = this.#dictionary.of(call)
+    this.#ids.push(call.id)
+    this.#shadowOf.push(call.shadow_of)
+    this.#dimensions.push(dimensions)
+    let at = place * width
+    for (const column of Tables.factNumbers) this.#numbers[at++] = call[column] ?? Number.NaN
+    if (call.attempt_millis === null) this.#attempts.set(place, attempts)
+    this.#hours.add(dimensions.values, entry)
+  }
+
+  /** The calls as they were added. */
+  get entries(): ReadonlyArray<Entry> {
+    return this.#ids.map((id, place): Entry => {
+      const numbers = this.numbers.subarray(place * width, (place + 1) * width)
+      const facts = Tables.factsOf(id, this.#shadowOf[place] ?? null, numbers)
+      const call: CallRow = { ...this.#dimensions[place]!.values, ...facts }
+      return { call, attempts: this.#attempts.get(place) ?? [Rows.onlyAttempt(call)] }
+    })
+  }
+
+  /** The texts of the facts, a list for each call, and their numbers one call after the other: `NaN` is none. */
+  get texts(): ReadonlyArray<readonly [id: string, dimensions: string, shadowOf: string | null]> {
+    return this.#ids.map((id, place) => [id, this.#dimensions[place]!.id, this.#shadowOf[place] ?? null])
+  }
+
+  get numbers(): Float64Array {
+    return this.#numbers.subarray(0, this.size * width)
+  }
+
+  get ids(): ReadonlyArray<string> {
+    return this.#ids
+  }
+
+  /** The dimensions of the calls, each once, in the order of their ids, with the start of the last day of a call of these. */
+  get dimensions(): ReadonlyArray<Tables.DimensionsRow> {
+    const rows = new Map<string, Tables.DimensionsRow>()
+    const atColumn = Tables.factNumbers.indexOf("at")
+    for (const [place, { id, values }] of this.#dimensions.entries()) {
+      const at = this.#numbers[place * width + atColumn]!
+      const used_at = at - (at % Rows.day)
+      const known = rows.get(id)
+      if (known === undefined || known.used_at < used_at) rows.set(id, { id, used_at, ...values })
+    }
+    return [...rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1))
+  }
+
+  get attempts(): ReadonlyArray<AttemptRow> {
+    return [...this.#attempts.values()].flat()
+  }
+
+  get hours(): ReadonlyArray<SpendRow> {
+    return this.#hours.rows
+  }
+}
+
+const width = Tables.factNumbers.length
