@@ -98,10 +98,7 @@ const fill = Effect.fnUntraced(function* (sql: SqlClient) {
   const from = performance.now()
   const cpu = process.cpuUsage()
   for (let at = 0; at < count; at += 500)
-    yield* write(
-      sql,
-      Batch.of(Array.from({ length: Math.min(500, count - at) }, (_, index) => entry(at + index))),
-    )
+    yield* write(sql, Batch.of(Array.from({ length: Math.min(500, count - at) }, (_, index) => entry(at + index))))
   const { system, user } = process.cpuUsage(cpu)
   const seconds = (performance.now() - from) / 1000
   console.log(

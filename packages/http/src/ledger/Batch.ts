@@ -3,8 +3,10 @@
  * each call that lived until they are written would cost the garbage collector more than writing them does.
  */
 import { createHash } from "node:crypto"
+import * as RollUps from "./RollUps.ts"
+import type { SpendRow } from "./RollUps.ts"
 import * as Rows from "./Rows.ts"
-import type { AttemptRow, CallRow, Dimensions, Entry, SpendRow } from "./Rows.ts"
+import type { AttemptRow, CallRow, Dimensions, Entry } from "./Rows.ts"
 import * as Tables from "./Tables.ts"
 
 /** Dimensions with their id in the database, which is the same in every gateway: a hash of them. */
@@ -17,32 +19,59 @@ export interface Identified {
 /** Dimensions that are kept in memory, at most. Then it begins anew: they are few, unless each call has tags of its own. */
 const mostKept = 10_000
 
+/** Those of the latest calls are compared one by one, which is faster than to look up a key made of all values. */
+const mostRecent = 16
+
 /** Finds the dimensions of calls, and has equal ones be one object. */
 export class Dictionary {
   #known = new Map<string, Identified>()
+  /** The latest first. */
+  readonly #recent: Array<Identified> = []
 
   of(call: CallRow): Identified {
+    for (const recent of this.#recent) if (areOf(recent.values, call)) return recent
+    const found = this.#find(call)
+    this.#recent.unshift(found)
+    if (this.#recent.length > mostRecent) this.#recent.pop()
+    return found
+  }
+
+  #find(call: CallRow): Identified {
     const key = keyOf(call)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     if (this.#known.size >= mostKept) this.#known = new Map()
-    const identified = identify(call)
+    const identified = identify(call, key)
     this.#known.set(key, identified)
     return identified
   }
 }
 
-/** No stored text contains NUL. A missing value differs from every text. */
-const keyOf = (call: CallRow): string =>
-  `${call.key_id}\0${call.team_id}\0${call.tags}\0${call.route}\0${call.model}\0${call.deployment}\0${call.vendor}\0${
-    call.served_model
-  }\0${call.protocol}\0${call.streamed}\0${call.outcome}\0${call.reason ?? "\0"}\0${call.status ?? "\0"}\0${
-    call.cache ?? "\0"
-  }\0${call.attempts}\0${call.price_version ?? "\0"}\0${call.split ?? "\0"}\0${call.estimated}`
+const areOf = (dimensions: Dimensions, call: CallRow): boolean =>
+  dimensions.key_id === call.key_id &&
+  dimensions.route === call.route &&
+  dimensions.streamed === call.streamed &&
+  dimensions.outcome === call.outcome &&
+  dimensions.deployment === call.deployment &&
+  dimensions.attempts === call.attempts &&
+  dimensions.estimated === call.estimated &&
+  dimensions.status === call.status &&
+  dimensions.cache === call.cache &&
+  dimensions.team_id === call.team_id &&
+  dimensions.protocol === call.protocol &&
+  dimensions.vendor === call.vendor &&
+  dimensions.price_version === call.price_version &&
+  dimensions.reason === call.reason &&
+  dimensions.split === call.split &&
+  dimensions.tags === call.tags &&
+  dimensions.model === call.model &&
+  dimensions.served_model === call.served_model
 
-const identify = (call: CallRow): Identified => {
-  const text = JSON.stringify(Tables.dimensions.map((column) => call[column] ?? null))
-  const hash = createHash("sha256").update(text).digest().readBigUInt64BE()
+const keyOf = (call: CallRow): string => JSON.stringify(valuesOf(call))
+
+const valuesOf = (call: CallRow) => Tables.dimensions.map((column) => call[column] ?? null)
+const identify = (call: CallRow, key: string): Identified => {
+  const hash = createHash("sha256").update(key).digest().readBigUInt64BE()
   return { id: String(hash >> 1n), values: Tables.dimensionsOf(call) }
 }
 
@@ -54,7 +83,7 @@ export class Batch {
   readonly #numbers: Float64Array
   /** The attempts of calls whose rows are not also those of their only attempts, by the places of the calls. */
   readonly #attempts = new Map<number, ReadonlyArray<AttemptRow>>()
-  readonly #hours = new Rows.Hours()
+  readonly #hours = new RollUps.Hours()
 
   /** A batch of at most so many calls. */
   constructor(dictionary: Dictionary, most: number) {
@@ -79,8 +108,7 @@ export class Batch {
     this.#ids.push(call.id)
     this.#shadowOf.push(call.shadow_of)
     this.#dimensions.push(dimensions)
-    let at = place * width
-    for (const column of Tables.factNumbers) this.#numbers[at++] = call[column] ?? Number.NaN
+    Tables.writeNumbers(call, this.#numbers, place * width)
     if (call.attempt_millis === null) this.#attempts.set(place, attempts)
     this.#hours.add(dimensions.values, entry)
   }
@@ -114,7 +142,7 @@ export class Batch {
     const atColumn = Tables.factNumbers.indexOf("at")
     for (const [place, { id, values }] of this.#dimensions.entries()) {
       const at = this.#numbers[place * width + atColumn]!
-      const used_at = at - (at % Rows.day)
+      const used_at = at - (at % RollUps.day)
       const known = rows.get(id)
       if (known === undefined || known.used_at < used_at) rows.set(id, { id, used_at, ...values })
     }

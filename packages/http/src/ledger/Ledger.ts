@@ -38,7 +38,7 @@ export interface Settings {
 }
 
 /** Calls of one batch: a batch is written as soon as it is full. */
-const batchSize = 500
+const batchSize = 1000
 
 /** Calls in memory at which the database is too slow, so that they go to the spill file; and at which they are lost. */
 const slow = 10_000
@@ -252,7 +252,7 @@ class Ledger {
     const { status } = this.#options
     const tooSlow = Effect.andThen(
       this.#slow.await,
-      Effect.fail(new Bounded.StatementFailed({ message: "it takes calls more slowly than they come" })),
+      Effect.failSync(() => new Bounded.StatementFailed({ message: "it takes calls more slowly than they come" })),
     )
     return Effect.matchEffect(Effect.raceFirst(Bounded.run(statements, writeTimeout), tooSlow), {
       onSuccess: (value) => Effect.as(status.back, Result.succeed(value)),

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Rows from "./Rows.ts"
+import * as RollUps from "./RollUps.ts"
 
 /** Calls that are deleted in one transaction. */
 const chunk = 500
@@ -33,7 +33,7 @@ export const deleteBefore = Effect.fnUntraced(function* (
     deleted += count
     if (count < chunk) {
       // No call has them: the last one was older than this.
-      yield* sql`DELETE FROM call_dimensions WHERE used_at < ${before - Rows.day}`
+      yield* sql`DELETE FROM call_dimensions WHERE used_at < ${before - RollUps.day}`
       return deleted
     }
     // The writer of the ledger comes first.

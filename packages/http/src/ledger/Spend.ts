@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Names from "./Names.ts"
-import * as Rows from "./Rows.ts"
+import * as RollUps from "./RollUps.ts"
 import * as Tags from "./Tags.ts"
 
 /** What sums are grouped by, and their columns. */
@@ -86,22 +86,22 @@ export const query = (sql: SqlClient, query: Query): Effect.Effect<ReadonlyArray
     }),
   ]
   const groups = [...(every === undefined ? [] : ["start"]), ...new Set(by.map((name) => columns[name]))]
-  const sums = Rows.sums.map((column) => `CAST(COALESCE(SUM(${column}), 0) AS BIGINT) AS ${column}`)
+  const sums = RollUps.sums.map((column) => `CAST(COALESCE(SUM(${column}), 0) AS BIGINT) AS ${column}`)
   const grouped = sql<Group>`SELECT ${sql.literal([...groups, ...sums].join(", "))} FROM ${sql(table)}
     WHERE ${sql.and(conditions)} ${sql.literal(groups.length === 0 ? "" : `GROUP BY ${groups.join(", ")}`)}`
   return Effect.flatMap(grouped, (rows) => named(sql, merge(rows, query)))
 }
 
-const isDay = (time: number | undefined): boolean => time === undefined || time % Rows.day === 0
+const isDay = (time: number | undefined): boolean => time === undefined || time % RollUps.day === 0
 
 /** A row of the database. */
 type Group = { readonly start?: number } & {
-  readonly [Column in (typeof Rows.spendDimensions)[number]]?: string
-} & Rows.Sums
+  readonly [Column in (typeof RollUps.columns)[number]]?: string
+} & RollUps.Sums
 
 /** Groups of days to those of months, and lists of tags to each tag. */
 const merge = (groups: ReadonlyArray<Group>, { by, every, where }: Query): ReadonlyArray<Row> => {
-  const rows = new Map<string, { readonly names: Omit<Row, keyof Sums>; readonly sums: Rows.Sums }>()
+  const rows = new Map<string, { readonly names: Omit<Row, keyof Sums>; readonly sums: RollUps.Sums }>()
   for (const group of groups) {
     for (const tag of by.includes("tag") ? tagsOf(group, where?.tag) : [undefined]) {
       const start = every === undefined || group.start === undefined ? {} : { start: startOf(group.start, every) }
@@ -110,7 +110,7 @@ const merge = (groups: ReadonlyArray<Group>, { by, every, where }: Query): Reado
       const key = JSON.stringify(row)
       const known = rows.get(key)
       if (known === undefined) rows.set(key, { names: row, sums: { ...group } })
-      else for (const column of Rows.sums) known.sums[column] += group[column]
+      else for (const column of RollUps.sums) known.sums[column] += group[column]
     }
   }
   return [...rows.values()]
@@ -126,11 +126,11 @@ const tagsOf = ({ tags = "[]" }: Group, wanted: string | undefined): ReadonlyArr
 }
 
 const startOf = (start: number, every: Interval): number => {
-  if (every !== "month") return start - (start % (every === "day" ? Rows.day : Rows.hour))
+  if (every !== "month") return start - (start % (every === "day" ? RollUps.day : RollUps.hour))
   return DateTime.toEpochMillis(DateTime.startOf(DateTime.makeUnsafe(start), "month"))
 }
 
-const shown = (sums: Rows.Sums): Sums => ({
+const shown = (sums: RollUps.Sums): Sums => ({
   calls: sums.calls,
   attempts: sums.attempts,
   failedCalls: sums.failed_calls,

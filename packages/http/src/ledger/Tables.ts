@@ -1,8 +1,8 @@
 /**
  * The tables of the ledger: the columns that are written, and their types in PostgreSQL.
  */
-import type * as Rows from "./Rows.ts"
-import type { CallRow, Dimensions, Facts, Value } from "./Rows.ts"
+import type { SpendRow } from "./RollUps.ts"
+import type { AttemptRow, CallRow, Dimensions, Facts, Value } from "./Rows.ts"
 
 type Types<Row> = { readonly [Column in keyof Row]: "text" | "bigint" }
 
@@ -113,6 +113,20 @@ export const callFacts = new Table<FactRow>("call_facts", {
   cost: "bigint",
 })
 
+/** Writes the numbers of facts at a place, in the order of `factNumbers`: `NaN` is none. */
+export const writeNumbers = (facts: Facts, numbers: Float64Array, at: number): void => {
+  numbers[at] = facts.at
+  numbers[at + 1] = facts.millis
+  numbers[at + 2] = facts.first_token_millis ?? Number.NaN
+  numbers[at + 3] = facts.attempt_millis ?? Number.NaN
+  numbers[at + 4] = facts.input_tokens
+  numbers[at + 5] = facts.cached_input_tokens
+  numbers[at + 6] = facts.cache_write_tokens
+  numbers[at + 7] = facts.output_tokens
+  numbers[at + 8] = facts.reasoning_tokens
+  numbers[at + 9] = facts.cost ?? Number.NaN
+}
+
 /** Facts whose numbers are in the order of `factNumbers`: `NaN` is none. */
 export const factsOf = (id: string, shadow_of: string | null, numbers: Float64Array): Facts => {
   const valueOf = (column: (typeof factNumbers)[number]): number => numbers[factNumbers.indexOf(column)]!
@@ -134,7 +148,7 @@ export const factsOf = (id: string, shadow_of: string | null, numbers: Float64Ar
 }
 
 /** The attempts of calls whose rows are not also those of their only attempts. */
-export const attempts = new Table<Rows.AttemptRow>("multiple_attempts", {
+export const attempts = new Table<AttemptRow>("multiple_attempts", {
   call_id: "text",
   position: "bigint",
   deployment: "text",
@@ -154,7 +168,7 @@ export const attempts = new Table<Rows.AttemptRow>("multiple_attempts", {
   estimated: "bigint",
 })
 
-const spend: ConstructorParameters<typeof Table<Rows.SpendRow>>[1] = {
+const spend: ConstructorParameters<typeof Table<SpendRow>>[1] = {
   start: "bigint",
   key_id: "text",
   team_id: "text",
@@ -176,5 +190,5 @@ const spend: ConstructorParameters<typeof Table<Rows.SpendRow>>[1] = {
   unpriced_attempts: "bigint",
 }
 
-export const hours = new Table<Rows.SpendRow>("spend_hourly", spend)
-export const days = new Table<Rows.SpendRow>("spend_daily", spend)
+export const hours = new Table<SpendRow>("spend_hourly", spend)
+export const days = new Table<SpendRow>("spend_daily", spend)

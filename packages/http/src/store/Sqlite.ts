@@ -12,14 +12,14 @@ import { classifySqliteError, ConnectionError, SqlError } from "effect/sql/SqlEr
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { Worker } from "node:worker_threads"
-import { ForEach } from "./ForEach.ts"
+import { Script } from "./Script.ts"
 
 /** A statement for the thread. `arrays`: whether its rows are arrays of values, or else records by column. */
 export interface Request {
   readonly id: number
   readonly sql: string
   /** Many are a JSON text: a list is copied value by value from thread to thread, a text at once. */
-  readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array> | string | Pick<ForEach, keyof ForEach>
+  readonly params: ReadonlyArray<null | number | bigint | string | Uint8Array> | string | Script
   readonly arrays: boolean
 }
 
@@ -112,7 +112,7 @@ const open = Effect.fnUntraced(function* (file: string) {
           return resume(Effect.fail(new SqlError({ reason })))
         })
         const [first] = params
-        const sent = first instanceof ForEach ? first : isMany(params) ? JSON.stringify(params) : params
+        const sent = first instanceof Script ? first : isMany(params) ? JSON.stringify(params) : params
         worker.postMessage({ id, sql, params: sent, arrays } as Request)
         return undefined
       }),

@@ -5,7 +5,7 @@
 import { DatabaseSync } from "node:sqlite"
 import type { StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
-import type { ForEach } from "./ForEach.ts"
+import type { Repeated, Script } from "./Script.ts"
 import type { Reply, Request } from "./Sqlite.ts"
 
 /** Prepared statements that are kept, by their text. */
@@ -32,35 +32,49 @@ const parse = (params: string): ReadonlyArray<null | number | string> => JSON.pa
 const isMany = (rows: ReadonlyArray<object>): boolean =>
   rows.length > 20 && !rows.some((row) => Object.values(row).some((value) => value instanceof Uint8Array))
 
-/** Runs a statement for lists of parameters: see `ForEach`. */
-const runForEach = (statement: StatementSync, { json, lists, numbers }: ForEach): ReadonlyArray<object> => {
-  const rows: Array<object> = []
-  const all = JSON.parse(json) as ReadonlyArray<ReadonlyArray<null | number | string>>
+/** Runs a statement for its lists of values, and adds its rows to others. */
+const runRepeated = ({ lists, numbers, perRun, sql }: Repeated, rows: Array<object>): void => {
+  const statement = prepare(sql)
+  const all = JSON.parse(lists) as ReadonlyArray<ReadonlyArray<null | number | string>>
   const width = numbers === undefined ? 0 : numbers.length / all.length
-  let params: Array<null | number | string> = []
+  let values: Array<null | number | string> = []
   for (const [index, list] of all.entries()) {
-    for (const value of list) params.push(value)
+    for (const value of list) values.push(value)
     for (let at = index * width; at < (index + 1) * width; at++) {
       const value = numbers![at]!
-      params.push(Number.isNaN(value) ? null : value)
+      values.push(Number.isNaN(value) ? null : value)
     }
-    if ((index + 1) % lists > 0) continue
-    for (const row of statement.all(...params)) rows.push(row)
-    params = []
+    if ((index + 1) % perRun > 0) continue
+    for (const row of statement.all(...values)) rows.push(row)
+    values = []
+  }
+}
+
+const runScript = ({ statements }: Script): ReadonlyArray<object> => {
+  const rows: Array<object> = []
+  const isOwn = !database.isTransaction
+  if (isOwn) database.exec("BEGIN IMMEDIATE")
+  try {
+    for (const statement of statements) runRepeated(statement, rows)
+    if (isOwn) database.exec("COMMIT")
+  } catch (error) {
+    // SQLite has ended the transaction itself after some errors.
+    if (isOwn && database.isTransaction) database.exec("ROLLBACK")
+    throw error
   }
   return rows
 }
 
-const rowsOf = (statement: StatementSync, params: Request["params"]): ReadonlyArray<object> => {
-  if (typeof params === "string") return statement.all(...parse(params))
-  return "json" in params ? runForEach(statement, params) : statement.all(...params)
+const runOne = (sql: string, params: Exclude<Request["params"], Script>, arrays: boolean): ReadonlyArray<object> => {
+  const statement = prepare(sql)
+  statement.setReturnArrays(arrays)
+  return statement.all(...(typeof params === "string" ? parse(params) : params))
 }
 
 const run = ({ arrays, id, params, sql }: Request): Reply => {
   try {
-    const statement = prepare(sql)
-    statement.setReturnArrays(arrays)
-    const rows = rowsOf(statement, params)
+    const isScript = typeof params !== "string" && "statements" in params
+    const rows = isScript ? runScript(params) : runOne(sql, params, arrays)
     return { id, rows: isMany(rows) ? JSON.stringify(rows) : rows, inTransaction: database.isTransaction }
   } catch (error) {
     const { errcode, message } = error as Error & { readonly errcode?: number }

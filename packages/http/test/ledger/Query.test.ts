@@ -3,8 +3,8 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Calls from "../../src/ledger/Calls.ts"
 import * as Retention from "../../src/ledger/Retention.ts"
+import * as RollUps from "../../src/ledger/RollUps.ts"
 import type { AttemptRow, CallRow, Entry } from "../../src/ledger/Rows.ts"
-import * as Rows from "../../src/ledger/Rows.ts"
 import * as Spend from "../../src/ledger/Spend.ts"
 import { onEach } from "../store/Databases.ts"
 import { opened, write } from "./TestLedger.ts"
@@ -23,7 +23,7 @@ const vendors: Readonly<Record<string, string>> = { d1: "openai", d2: "openai", 
 const entries = (count: number, next = random(7)): ReadonlyArray<Entry> => {
   const pick = <A>(list: ReadonlyArray<A>): A => list[Math.floor(next() * list.length)]!
   return Array.from({ length: count }, (_, index): Entry => {
-    const at = from + Math.floor(next() * 5 * Rows.day)
+    const at = from + Math.floor(next() * 5 * RollUps.day)
     const id = `c-${index.toString(36).padStart(5, "0")}`
     const attempts = Array.from({ length: Math.floor(next() * 3) }, (_, position): AttemptRow => {
       const deployment = pick(["d1", "d2", "d3"])
@@ -151,9 +151,9 @@ onEach("the books", ({ database }) => {
         ...Spend.dimensions.map((name): Spend.Query => ({ by: [name] })),
         ...Spend.intervals.map((every): Spend.Query => ({ by: ["team"], every })),
         { by: ["key", "tag", "model"], every: "day" },
-        { by: ["vendor", "route"], from: from + Rows.day, to: from + 3 * Rows.day },
-        { by: ["deployment"], from: from + 5 * Rows.hour, to: from + 30 * Rows.hour },
-        { by: ["deployment"], every: "day", from: from + 5 * Rows.hour },
+        { by: ["vendor", "route"], from: from + RollUps.day, to: from + 3 * RollUps.day },
+        { by: ["deployment"], from: from + 5 * RollUps.hour, to: from + 30 * RollUps.hour },
+        { by: ["deployment"], every: "day", from: from + 5 * RollUps.hour },
         { by: ["tag"], where: { tag: "a" } },
         { by: ["key"], where: { tag: `x"a`, route: "r1" } },
         { by: ["model"], where: { key: "k1", team: "", vendor: "openai" } },
@@ -188,7 +188,7 @@ onEach("the books", ({ database }) => {
         ["k2", "k2", "", null],
         ["k2", "k2", "t1", "platform"],
       ])
-      assert.deepStrictEqual(yield* Spend.query(sql, { by: ["key"], from: from + 50 * Rows.day }), [])
+      assert.deepStrictEqual(yield* Spend.query(sql, { by: ["key"], from: from + 50 * RollUps.day }), [])
     }),
   )
 
@@ -235,7 +235,10 @@ onEach("the books", ({ database }) => {
         [{ tag: "a" }, ({ tags }) => JSON.parse(tags).includes("a")],
         [{ tag: `x"a` }, ({ tags }) => JSON.parse(tags).includes(`x"a`)],
         [{ tag: "" }, ({ tags }) => tags === "[]"],
-        [{ from: from + Rows.day, to: from + 2 * Rows.day }, ({ at }) => Math.floor((at - from) / Rows.day) === 1],
+        [
+          { from: from + RollUps.day, to: from + 2 * RollUps.day },
+          ({ at }) => Math.floor((at - from) / RollUps.day) === 1,
+        ],
       ]
       for (const [filter, matches] of filters) {
         const found = yield* Calls.list(sql, filter, 1000)
@@ -295,11 +298,59 @@ onEach("the books", ({ database }) => {
     }),
   )
 
+  it.live("lose what calls have in common once the last of these calls is older than a day more than it is kept", () =>
+    Effect.gen(function* () {
+      const sql = yield* filled([])
+      const [{ attempts, call } = assert.fail("no entry")] = entries(1)
+      const written = (id: string, route: string, at: number): Entry => ({ attempts, call: { ...call, id, route, at } })
+      const before = from + 2 * RollUps.day
+      yield* write(sql, [written("a", "old", before - 1), written("b", "older", before - RollUps.day - 1)])
+      yield* write(sql, [written("c", "used again", from)])
+      yield* write(sql, [written("d", "used again", before + 1)])
+      assert.strictEqual(yield* Retention.deleteBefore(sql, before), 3)
+      const left = yield* sql<{ readonly route: string }>`SELECT route FROM call_dimensions ORDER BY route`
+      assert.deepStrictEqual(
+        left.map(({ route }) => route),
+        ["old", "used again"],
+      )
+      assert.deepStrictEqual(
+        (yield* Calls.list(sql, {}, 10)).map(({ id }) => id),
+        ["d"],
+      )
+    }),
+  )
+
+  it.live("find calls of more combinations of names than are searched one by one", () =>
+    Effect.gen(function* () {
+      const [{ attempts, call } = assert.fail("no entry")] = entries(1)
+      const all = Array.from({ length: 1200 }, (_, index): Entry => ({
+        attempts,
+        call: {
+          ...call,
+          id: `m${index}`,
+          at: from + index,
+          tags: `["${index}"]`,
+          route: index % 2 === 0 ? "r1" : "r2",
+        },
+      }))
+      const sql = yield* filled(all)
+      const found = yield* Calls.list(sql, { route: "r1" }, 3, [from + 1000, ""])
+      assert.deepStrictEqual(
+        found.map(({ id }) => id),
+        ["m998", "m996", "m994"],
+      )
+      assert.deepStrictEqual(
+        (yield* Calls.list(sql, { route: "r2", tag: "77" }, 3)).map(({ id }) => id),
+        ["m77"],
+      )
+    }),
+  )
+
   it.live("lose calls, attempts and hours with age, but no days", () =>
     Effect.gen(function* () {
       const all = entries(2000)
       const sql = yield* filled(all)
-      const before = from + 2 * Rows.day
+      const before = from + 2 * RollUps.day
       const days = yield* Spend.query(sql, { by: ["key"], every: "day" })
       const kept = all.filter(({ call }) => call.at >= before)
       assert.strictEqual(yield* Retention.deleteBefore(sql, before), all.length - kept.length)

@@ -13,6 +13,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { DatabaseSection, text } from "../../src/config/DatabaseSection.ts"
 import { migrations } from "../../src/store/Migrations.ts"
+import { Script } from "../../src/store/Script.ts"
 import * as Store from "../../src/store/Store.ts"
 import { onEach } from "./Databases.ts"
 import * as TestPostgres from "./TestPostgres.ts"
@@ -132,6 +133,43 @@ onEach("a store", ({ database }) => {
       const place = yield* Effect.promise(database)
       const read = yield* Schema.decodeEffect(DatabaseSection)(text(place))
       assert.deepStrictEqual(read, place)
+    }),
+  )
+})
+
+describe("a script of SQLite", () => {
+  const insert = (ids: ReadonlyArray<string>) => ({
+    sql: "INSERT INTO gateways (id, seen_at) VALUES (?, ?), (?, ?) RETURNING id",
+    lists: JSON.stringify(ids.map((id) => [id])),
+    numbers: Float64Array.from(ids, (_, index) => index),
+    perRun: 2,
+  })
+  const rows = (sql: SqlClient) => sql`SELECT id, seen_at FROM gateways ORDER BY id`
+
+  it.effect("runs its statements for all their values, and gives the rows of all", () =>
+    Effect.gen(function* () {
+      const sql = yield* open({ type: "sqlite", file: ":memory:" })
+      const script = new Script([insert(["a", "b", "c", "d"]), insert(["e", "f"])])
+      const returned = yield* sql.unsafe<{ readonly id: string }>("INSERT", [script])
+      assert.deepStrictEqual(returned.map(({ id }) => id).join(""), "abcdef")
+      assert.deepStrictEqual(
+        (yield* rows(sql)).map((row) => Object.values(row).join("")),
+        ["a0", "b1", "c2", "d3", "e0", "f1"],
+      )
+    }),
+  )
+
+  it.effect("leaves nothing if one of them fails, or the transaction that it is in", () =>
+    Effect.gen(function* () {
+      const sql = yield* open({ type: "sqlite", file: ":memory:" })
+      const broken = new Script([insert(["a", "b"]), insert(["c", "a"])])
+      assert.strictEqual((yield* Effect.flip(sql.unsafe("INSERT", [broken]))).reason._tag, "ConstraintError")
+      assert.deepStrictEqual(yield* rows(sql), [])
+      const within = sql.withTransaction(
+        Effect.andThen(sql.unsafe("INSERT", [new Script([insert(["a", "b"])])]), Effect.fail("stop")),
+      )
+      assert.strictEqual(yield* Effect.flip(within), "stop")
+      assert.deepStrictEqual(yield* rows(sql), [])
     }),
   )
 })
