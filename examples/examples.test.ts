@@ -61,6 +61,16 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^routes\.assistant: "west" does not support vision/m)
   })
 
+  it("vertex", async () => {
+    const printed = await example("vertex")
+    assert.match(printed, /^Claude answers from the next region\. \(claude-us RateLimited, then claude-eu answered\)$/m)
+    assert.match(printed, /^Gemini answers\. \(claude-eu ModelNotFound, then gemini answered\)$/m)
+    assert.match(
+      printed,
+      /locations\/europe-west1\/publishers\/anthropic\/models\/claude-sonnet-4-5%4020250929:rawPredict$/m,
+    )
+  })
+
   it("splitting", async () => {
     const printed = await example("splitting")
     const arms = [...printed.matchAll(/^(\w+) is answered by (control|candidate)$/gm)].map(

@@ -46,6 +46,7 @@ const deployments = (port: number): Readonly<Record<string, object>> => {
   const proxy = `http://${encodeURIComponent(proxyUser)}:${encodeURIComponent(proxyPassword)}@127.0.0.1:${port}`
   const said = { apiKey: key, headers: { "x-secret": header, authorization: `Bearer ${header}` } }
   const aws = { provider: "bedrock", region: "us-east-1" }
+  const vertex = { provider: "vertex", project: "p", location: "global", baseUrl: here }
   const keys = { accessKeyId: id, secretAccessKey: secret }
   const roleArn = "arn:aws:iam::123456789012:role/granted"
   return {
@@ -62,6 +63,9 @@ const deployments = (port: number): Readonly<Record<string, object>> => {
     groq: { provider: "groq", baseUrl: `${here}/v1`, ...said },
     anthropic: { provider: "anthropic", baseUrl: at(""), ...said },
     gemini: { provider: "gemini", baseUrl: here, ...said },
+    vertex: { ...vertex, accessToken: key, headers: { "x-secret": header } },
+    claude: { ...vertex, api: "anthropic", accessToken: key },
+    llama: { ...vertex, api: "openai", accessToken: key },
     bedrock: { ...aws, endpoint: here, ...keys, sessionToken: session },
     bearer: { ...aws, endpoint: here, bearerToken: key },
     role: { ...aws, endpoint: here, ...keys, roleArn },
@@ -92,6 +96,9 @@ const known: Readonly<Record<string, ReadonlyArray<string>>> = {
   groq: [key, header],
   anthropic: [key, header, user, password, `${user}:${password}`],
   gemini: [key, header],
+  vertex: [key, header],
+  claude: [key],
+  llama: [key],
   bedrock: [id, secret, session],
   bearer: [key],
   role: [id, secret, role.id, role.secret, role.token],

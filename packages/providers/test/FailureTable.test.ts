@@ -11,6 +11,7 @@ import * as Anthropic from "@understudy/providers/internal/anthropic/Errors"
 import * as Bedrock from "@understudy/providers/internal/bedrock/Errors"
 import * as Gemini from "@understudy/providers/internal/gemini/Errors"
 import * as OpenAi from "@understudy/providers/internal/openai/Errors"
+import * as Vertex from "@understudy/providers/internal/vertex/Errors"
 import * as ChatCompletions from "@understudy/providers/protocols/chat-completions"
 import * as Converse from "@understudy/providers/protocols/converse"
 import * as GeminiProtocol from "@understudy/providers/protocols/gemini"
@@ -79,6 +80,15 @@ const gemini = (code: number, status: string, message: string, ...details: Reado
   const error = { code, status, message, details }
   return sent("gemini", code, error, () => Gemini.reason(GeminiProtocol.Errors.fromBody({ error }), code))
 }
+
+/** Of Claude on Vertex AI: Google's errors, and Anthropic's. */
+const claudeOnVertex = (status: number, body: object): Sent =>
+  sent("vertex", status, body, () =>
+    Vertex.table(Anthropic.reason)(Vertex.parsing(Messages.Errors.parse)(JSON.stringify(body)), status, undefined),
+  )
+
+const vertex = (code: number, status: string, message: string, ...details: ReadonlyArray<object>): Sent =>
+  claudeOnVertex(code, { error: { code, status, message, details } })
 
 /** An error inside a stream names its status itself. */
 const geminiEvent = (code: number, status: string, message: string): Sent => {
@@ -190,6 +200,13 @@ const table: Record<
   RateLimited: {
     judgement: row(true, "next", "cooldown"),
     sent: [
+      vertex(429, "RESOURCE_EXHAUSTED", "Resource exhausted. Please try again later."),
+      vertex(
+        429,
+        "RESOURCE_EXHAUSTED",
+        "Quota exceeded for aiplatform.googleapis.com/online_prediction_input_tokens_per_minute_per_base_model with base model: anthropic-claude-sonnet-4-5. Please submit a quota increase request.",
+      ),
+      claudeOnVertex(429, { type: "error", error: { type: "rate_limit_error", message: "Too many tokens" } }),
       openai(429, { code: "rate_limit_exceeded", type: "requests", message: "Rate limit reached for gpt-4o" }),
       openai(429, { code: "slow_down" }),
       openai(429, {}),
@@ -243,6 +260,7 @@ const table: Record<
   QuotaExhausted: {
     judgement: row(false, "next", "trip-permanent"),
     sent: [
+      vertex(403, "PERMISSION_DENIED", "Enable billing", rpc("ErrorInfo", { reason: "BILLING_DISABLED" })),
       openai(429, { code: "insufficient_quota", type: "insufficient_quota" }),
       openai(429, { code: "credit_balance_exhausted" }),
       openai(429, { code: "project_spend_limit_exceeded" }),
@@ -301,6 +319,7 @@ const table: Record<
   Authentication: {
     judgement: row(false, "next", "trip-permanent"),
     sent: [
+      vertex(401, "UNAUTHENTICATED", "Request had invalid authentication credentials. Expected OAuth 2 access token."),
       openai(401, { code: "invalid_api_key", type: invalid }),
       openai(401, {}),
       xai(400, { code: "Client specified an invalid argument", error: "Incorrect API key provided: xa***" }),
@@ -331,6 +350,13 @@ const table: Record<
   Permission: {
     judgement: row(false, "next", "trip-permanent"),
     sent: [
+      vertex(403, "PERMISSION_DENIED", "Permission 'aiplatform.endpoints.predict' denied on resource '//x'."),
+      vertex(
+        403,
+        "PERMISSION_DENIED",
+        "Vertex AI API has not been used",
+        rpc("ErrorInfo", { reason: "SERVICE_DISABLED" }),
+      ),
       openai(403, { code: "unsupported_country_region_territory" }),
       openai(403, { code: "ip_not_authorized" }),
       openai(403, {}),
@@ -369,6 +395,9 @@ const table: Record<
   ModelNotFound: {
     judgement: row(false, "next", "trip-permanent"),
     sent: [
+      vertex(404, "NOT_FOUND", "Publisher Model `x` was not found or your project does not have access to it."),
+      vertex(400, "FAILED_PRECONDITION", "Publisher Model `x` is not servable in region us-east1."),
+      claudeOnVertex(404, { type: "error", error: { type: "not_found_error", message: "model: claude-x" } }),
       openai(404, { code: "model_not_found", type: invalid }),
       openai(404, {}),
       groq(400, { code: "model_decommissioned", message: "The model has been decommissioned." }),
@@ -416,6 +445,8 @@ const table: Record<
   Overloaded: {
     judgement: row(true, "next", "failure"),
     sent: [
+      vertex(503, "UNAVAILABLE", "The service is currently unavailable."),
+      claudeOnVertex(529, { type: "error", error: { type: "overloaded_error", message: "Overloaded" } }),
       openai(503, { code: "server_is_overloaded" }),
       openai(500, { message: "That model is currently overloaded with other requests." }),
       openaiEvent({ type: "server_error", message: "The model is currently overloaded." }),
@@ -455,6 +486,8 @@ const table: Record<
   ServerError: {
     judgement: row(true, "next", "failure"),
     sent: [
+      vertex(500, "INTERNAL", "Internal error encountered."),
+      vertex(499, "CANCELLED", "The operation was cancelled."),
       openai(500, { type: "server_error", message: "The server had an error" }),
       openai(502, {}),
       openaiEvent({ type: "server_error", message: "The server had an error" }),
@@ -645,6 +678,11 @@ const table: Record<
   ContextWindowExceeded: {
     judgement: row(false, "larger-window", "ignore"),
     sent: [
+      vertex(400, "INVALID_ARGUMENT", "The input token count (1048577) exceeds the maximum number of tokens allowed."),
+      claudeOnVertex(400, {
+        type: "error",
+        error: { type: invalid, message: "prompt is too long: 210001 tokens > 200000" },
+      }),
       openai(400, { code: "context_length_exceeded", type: invalid }),
       openai(400, { type: invalid, message: "Your input exceeds the context window of this model." }),
       openai(429, { code: "rate_limit_exceeded", type: "tokens", message: "Request too large for gpt-4o" }),
@@ -721,6 +759,11 @@ const table: Record<
   InvalidRequest: {
     judgement: row(false, "stop", "ignore"),
     sent: [
+      vertex(
+        400,
+        "INVALID_ARGUMENT",
+        'Invalid JSON payload received. Unknown name "beta": Cannot bind query parameter.',
+      ),
       openai(400, { type: invalid, param: "messages", message: "Invalid type" }),
       openai(413, {}),
       openai(422, {}),

@@ -154,6 +154,7 @@ describe("Prices.fill", () => {
         },
         everywhere: { provider: "bedrock", model: "global.anthropic.claude-sonnet-4-5-20250929-v1:0" },
         gemini: { provider: "gemini", model: "models/gemini-2.5-pro" },
+        vertex: { provider: "vertex", model: "claude-sonnet-4-5@20250929", location: "global" },
         groq: { provider: "groq", model: "llama-3.3-70b-versatile" },
         compatible: { provider: "openai", baseUrl: "https://api.mistral.ai/v1", model: "mistral-large-latest" },
       }),
@@ -166,6 +167,7 @@ describe("Prices.fill", () => {
           ["profile", 3.3, 16.5],
           ["everywhere", 3, 15],
           ["gemini", 1.25, 10],
+          ["vertex", 3, 15],
           ["groq", 0.59, 0.79],
           ["compatible", 2, 6],
         ])

@@ -42,6 +42,15 @@ const vendorDefaults: ReadonlyArray<VendorDefaults> = [
       "gemini-flash": "{ provider: gemini, model: gemini-2.5-flash }",
     },
   },
+  {
+    // Application Default Credentials need no variable, and a project is needed.
+    variables: ["GOOGLE_CLOUD_PROJECT"],
+    deployments: {
+      "gemini-pro-vertex": '{ provider: vertex, model: gemini-2.5-pro, location: "${GOOGLE_CLOUD_LOCATION:-global}" }',
+      "gemini-flash-vertex":
+        '{ provider: vertex, model: gemini-2.5-flash, location: "${GOOGLE_CLOUD_LOCATION:-global}" }',
+    },
+  },
 ]
 
 const isSet = (variable: string) =>

@@ -15,12 +15,20 @@ export const text = (cells: ReadonlyArray<Cell>): string => {
     table(
       ["protocol", "clients", "providers"],
       [
-        ["OpenAI Chat Completions", "`POST /v1/chat/completions`", "`openai` and compatible vendors"],
+        [
+          "OpenAI Chat Completions",
+          "`POST /v1/chat/completions`",
+          "`openai` and compatible vendors; open models on `vertex`",
+        ],
         ["OpenAI Responses", "`POST /v1/responses`, `/v1/responses/input_tokens`", "`openai` with `api: responses`"],
-        ["Anthropic Messages", "`POST /v1/messages`, `/v1/messages/count_tokens`", "`anthropic`"],
-        ["Google Gemini", "`POST /v1beta/models/{model}:generateContent` and others", "`gemini`"],
+        ["Anthropic Messages", "`POST /v1/messages`, `/v1/messages/count_tokens`", "`anthropic`; Claude on `vertex`"],
+        ["Google Gemini", "`POST /v1beta/models/{model}:generateContent` and others", "`gemini`; Gemini on `vertex`"],
         ["Bedrock Converse", "none", "`bedrock`"],
-        ["OpenAI embeddings", "`POST /v1/embeddings`", "`openai` and compatible vendors, `bedrock`, `gemini`"],
+        [
+          "OpenAI embeddings",
+          "`POST /v1/embeddings`",
+          "`openai` and compatible vendors, `bedrock`, `gemini`, `vertex`",
+        ],
       ],
     ),
     "If client and provider use one protocol, requests and responses pass through, including fields and events that the gateway does not",

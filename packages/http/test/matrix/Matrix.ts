@@ -6,6 +6,7 @@ import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAi from "@understudy/providers/openai"
+import * as Vertex from "@understudy/providers/vertex"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { isDeepStrictEqual } from "node:util"
@@ -22,11 +23,13 @@ import * as Stage from "./Stage.ts"
 import { chatCompletions } from "./upstreams/ChatCompletions.ts"
 import { converse } from "./upstreams/Converse.ts"
 import { gemini } from "./upstreams/Gemini.ts"
-import { messages } from "./upstreams/Messages.ts"
+import { claudeOnVertex, messages } from "./upstreams/Messages.ts"
 import { responses } from "./upstreams/Responses.ts"
 import type { Upstream } from "./upstreams/Upstream.ts"
 
 const apiKey = Redacted.make("sk-upstream")
+
+const vertex = { project: "p", location: "global", accessToken: apiKey }
 
 /** Who answers: the upstream's wire, and the provider that speaks it. */
 export interface Target {
@@ -53,6 +56,16 @@ export const targets: ReadonlyArray<Target> = [
     model: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
   },
   { upstream: gemini, layer: (url) => Gemini.layer({ baseUrl: url, apiKey }), model: "gemini-2.5-flash" },
+  {
+    upstream: claudeOnVertex,
+    layer: (url) => Vertex.layer({ ...vertex, baseUrl: url, api: "anthropic" }),
+    model: "claude-sonnet-4-5",
+  },
+  {
+    upstream: { ...gemini, name: "Gemini on Vertex AI" },
+    layer: (url) => Vertex.layer({ ...vertex, baseUrl: url, api: "gemini" }),
+    model: "gemini-2.5-flash",
+  },
 ]
 
 export const clients: ReadonlyArray<Client> = [chatClient, responsesClient, messagesClient, geminiClient]

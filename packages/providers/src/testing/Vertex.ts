@@ -22,7 +22,7 @@ const below = (path: string): string | undefined =>
 
 /** The model and the method of a publisher's path. */
 const method = (path: string, publisher: string): readonly [model: string, method: string] | undefined => {
-  const [, own, model, name] = /^(?:publishers\/(\w+)\/models|endpoints)\/([^/:]+):(\w+)$/.exec(below(path) ?? "") ?? []
+  const [, own, model, name] = /^(?:publishers\/(\w+)\/models|endpoints)\/([^:]+):(\w+)$/.exec(below(path) ?? "") ?? []
   return model === undefined || name === undefined || (own ?? "google") !== publisher
     ? undefined
     : [decodeURIComponent(model), name]

@@ -184,7 +184,7 @@ const load = Start.sdk("vertex", "google-auth-library", () => import("google-aut
 
 /** Gets a token from the library, which is loaded here. It makes one attempt. */
 export const fetchToken = Effect.fnUntraced(function* ({ from, read }: Library, { dispatcher, onToken }: Context) {
-  const { GoogleAuth } = yield* load
+  const { GoogleAuth, gcpMetadata } = yield* load
   const fail = (detail: string, reason: Reason = { _tag: "Authentication" }) =>
     new ProviderError({ reason, message: `no access token from ${from.replace(/,$/, "")}: ${detail}` })
   const get = (credentials: Json.Fields | undefined) => (signal: AbortSignal) => {
@@ -206,6 +206,8 @@ export const fetchToken = Effect.fnUntraced(function* ({ from, read }: Library, 
           : { additionalClaims: { aud: tokenUri }, endpoints: { oauth2TokenUrl: tokenUri } }),
       },
     })
+    // The library remembers that the metadata server did not answer, for the life of the process.
+    if (credentials === undefined) gcpMetadata.resetIsAvailableCache()
     return auth
       .getClient()
       .then((client) =>
@@ -225,14 +227,19 @@ export const fetchToken = Effect.fnUntraced(function* ({ from, read }: Library, 
         ),
     }),
   )
-  return Effect.flatMap(fetch, ({ expiry, headers }) =>
-    Effect.clockWith((clock) => {
-      const pairs = [...headers].flat()
-      onToken((headers.get("authorization") ?? "").replace(/^Bearer /i, ""))
-      const token: Token = { headers: pairs, expiresAt: expiry ?? clock.currentTimeMillisUnsafe() + shortLife }
+  return Effect.flatMap(fetch, ({ expiry, headers }) => {
+    const bearer = /^Bearer (.+)$/.exec(headers.get("authorization") ?? "")?.[1]
+    // The library takes any response for a token.
+    if (bearer === undefined || bearer === "undefined") return Effect.fail(fail("the response has no token"))
+    onToken(bearer)
+    return Effect.clockWith((clock) => {
+      const token: Token = {
+        headers: [...headers].flat(),
+        expiresAt: expiry ?? clock.currentTimeMillisUnsafe() + shortLife,
+      }
       return Effect.succeed(token)
-    }),
-  )
+    })
+  })
 })
 
 /** The longest time for a token, with all of its exchanges. */

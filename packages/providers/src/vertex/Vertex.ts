@@ -3,7 +3,7 @@
  * endpoint, in one location of one project.
  *
  * `google-auth-library` gets access tokens (see `Credentials`), which are refreshed in the background (`Tokens`). Requests
- * and responses are those of the models' own protocols (`Models`).
+ * and responses are those of the models' own protocols (`Gemini`, `Claude`, `OpenModels`).
  */
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
@@ -24,9 +24,9 @@ import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Access from "./Access.ts"
 import type { Api } from "./Api.ts"
+import type { Connection, Made } from "./Connection.ts"
 import * as Credentials from "./Credentials.ts"
 import * as Location from "./Location.ts"
-import * as Models from "./Models.ts"
 import * as TokenFetch from "./TokenFetch.ts"
 import * as Tokens from "./Tokens.ts"
 
@@ -80,7 +80,8 @@ export const make = Effect.fnUntraced(function* (
   const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
   const { origin, pathname } = new URL(address)
   const prefix = pathname === "/" ? "" : pathname
-  return yield* Models.connect[api]({
+  const connect = yield* connectors[api]
+  return yield* connect({
     origin,
     parent: (version) => `${prefix}${Location.parentOf(apiVersion ?? version, project, location)}`,
     headers,
@@ -93,6 +94,26 @@ export const make = Effect.fnUntraced(function* (
     },
   })
 })
+
+/** The makers of providers. Each is loaded with the first deployment of its API. */
+const connectors: Readonly<Record<Api, Effect.Effect<(connection: Connection) => Made>>> = {
+  gemini: Effect.map(
+    Effect.promise(() => import("./Gemini.ts")),
+    ({ connect }) => connect,
+  ),
+  anthropic: Effect.map(
+    Effect.promise(() => import("./Claude.ts")),
+    ({ connect }) => connect,
+  ),
+  mistral: Effect.map(
+    Effect.promise(() => import("./OpenModels.ts")),
+    ({ mistral }) => mistral,
+  ),
+  openai: Effect.map(
+    Effect.promise(() => import("./OpenModels.ts")),
+    ({ openai }) => openai,
+  ),
+}
 
 const isGoogle = (address: string): boolean => /^https:\/\/(?:[\w-]+\.)*googleapis\.com(?=[:/]|$)/.test(address)
 

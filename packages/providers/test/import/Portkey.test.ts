@@ -65,6 +65,27 @@ const targets: ReadonlyArray<readonly [target: object, deployment: object, repor
     { provider: "gemini", apiKey: "k", model: "gemini-2.5-flash" },
   ],
   [
+    {
+      provider: "vertex-ai",
+      vertex_project_id: "p",
+      vertex_region: "us-east5",
+      vertex_service_account_json: { type: "service_account" },
+      override_params: { model: "anthropic.claude-sonnet-4-5@20250929" },
+    },
+    {
+      provider: "vertex",
+      project: "p",
+      location: "us-east5",
+      credentials: '{"type":"service_account"}',
+      model: "claude-sonnet-4-5@20250929",
+    },
+  ],
+  [
+    { virtual_key: "vertex-prod", override_params: { model: "meta.llama-3.3-70b-instruct-maas" } },
+    { provider: "vertex", model: "meta/llama-3.3-70b-instruct-maas" },
+    ["virtual_key: is stored by Portkey: Google's Application Default Credentials are used instead"],
+  ],
+  [
     { provider: "ollama", custom_host: "http://gpu:11434", override_params: { model: "llama3" } },
     { provider: "ollama", baseUrl: "http://gpu:11434/v1", model: "llama3" },
   ],

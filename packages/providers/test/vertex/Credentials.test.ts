@@ -1,5 +1,5 @@
 /** Access tokens from Google's endpoints: see `Google`. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import type { Provider } from "@understudy/core/Provider"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as FaultServer from "@understudy/providers/testing"
@@ -11,6 +11,8 @@ import * as Redacted from "effect/Redacted"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Connections from "../../src/transport/Connections.ts"
+import * as Credentials from "../../src/vertex/Credentials.ts"
 import { ask, collect } from "../Asking.ts"
 import * as Google from "./Google.ts"
 
@@ -40,7 +42,7 @@ const stage = Effect.gen(function* () {
     }).pipe(Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord(environment)))
   const authorization = (attempt = 1) =>
     Effect.map(server.received("ok", attempt), ({ headers }) => headers.authorization)
-  return { server, google, file, connect, authorization }
+  return { server, google, folder, file, connect, authorization }
 })
 
 const works = (provider: Provider["Service"]) => provider.chat(ask("ok"))
@@ -184,8 +186,11 @@ describe("without a token", () => {
         assert.include(error.message, detail)
         assert.isUndefined(error.cause)
       }
+      google.behave({ status: 200, body: { expires_in: 3600 } })
+      const { message } = yield* Effect.flip(works(yield* connect(google.serviceAccount)))
+      assert.include(message, "the response has no token")
       // Each is one request: the router retries.
-      assert.lengthOf(google.asked, 4)
+      assert.lengthOf(google.asked, 5)
       assert.lengthOf(yield* server.requests, 0)
     }),
   )
@@ -223,6 +228,54 @@ describe("credentials", () => {
         assert.include(failure.message, message)
         assert.notInclude(failure.message, secret)
       }
+    }),
+  )
+})
+
+describe("Application Default Credentials", () => {
+  /** A token of the library's own search, which reads the process's environment. */
+  const found = (environment: Record<string, string>, proxy?: string) =>
+    Effect.gen(function* () {
+      yield* Effect.acquireRelease(
+        Effect.sync(() => Object.entries(environment).forEach(([name, value]) => vi.stubEnv(name, value))),
+        () => Effect.sync(() => vi.unstubAllEnvs()),
+      )
+      const source = yield* Credentials.resolve({}, true).pipe(
+        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnvRecord({})),
+      )
+      if (source._tag !== "Library") return assert.fail("no library")
+      const dispatcher = Connections.make(1000, proxy === undefined ? undefined : Redacted.make(proxy)).fresh
+      return yield* Effect.flatten(Credentials.fetchToken(source, { dispatcher, onToken: () => {} }))
+    })
+
+  const closed = "127.0.0.1:1"
+
+  it.live("are the metadata server's, also after it did not answer once", () =>
+    Effect.gen(function* () {
+      const { folder, google } = yield* stage
+      const failure = yield* Effect.flip(found({ CLOUDSDK_CONFIG: folder, GCE_METADATA_HOST: closed }))
+      assert.include(failure.message, "set credentials on the deployment or GOOGLE_APPLICATION_CREDENTIALS")
+      google.behave({ life: 1800 })
+      const host = google.url.replace("http://", "")
+      const { expiresAt, headers } = yield* found({ CLOUDSDK_CONFIG: folder, GCE_METADATA_HOST: host })
+      assert.deepStrictEqual(headers, ["authorization", "Bearer ya29.1"])
+      assert.closeTo(expiresAt - Date.now(), 1_800_000, 30_000)
+      const path = "/computeMetadata/v1/instance"
+      // The project is not asked for.
+      assert.deepStrictEqual([...google.asked], [path, `${path}/service-accounts/default/token`])
+      assert.deepStrictEqual([...google.problems], [])
+    }),
+  )
+
+  it.live("are the file of gcloud, before the metadata server's", () =>
+    Effect.gen(function* () {
+      const { file, folder, google } = yield* stage
+      file("application_default_credentials.json", JSON.stringify(google.serviceAccount))
+      const host = google.url.replace("http://", "")
+      const environment = { CLOUDSDK_CONFIG: folder, GCE_METADATA_HOST: host }
+      const failure = yield* Effect.flip(found(environment, `http://${closed}`))
+      assert.strictEqual(failure._tag === "ProviderError" && failure.reason._tag, "Network")
+      assert.lengthOf(google.asked, 0)
     }),
   )
 })

@@ -85,6 +85,8 @@ interface Behavior {
   readonly status: number
   /** The validity of tokens, in seconds. */
   readonly life: number
+  /** The body of every response, in place of the token. */
+  readonly body: unknown
   readonly delay: number
 }
 
@@ -92,7 +94,7 @@ interface Behavior {
 export const make = Effect.gen(function* () {
   const asked: Array<string> = []
   const problems: Array<string> = []
-  let behavior: Behavior = { status: 200, life: 3600, delay: 0 }
+  let behavior: Behavior = { status: 200, life: 3600, delay: 0, body: undefined }
   let url = ""
   let serial = 0
 
@@ -146,7 +148,7 @@ export const make = Effect.gen(function* () {
             const failed = JSON.stringify(body).includes("invalid_grant")
             const status = behavior.status === 200 && failed ? 400 : behavior.status
             response.writeHead(status, { "content-type": "application/json", "metadata-flavor": "Google" })
-            response.end(JSON.stringify(status === 200 || failed ? body : { error: "unavailable" }))
+            response.end(JSON.stringify(behavior.body ?? (status === 200 || failed ? body : { error: "unavailable" })))
           }, behavior.delay)
         })
       })

@@ -131,3 +131,13 @@ export const messages: Upstream = {
     }
   },
 }
+
+/** Claude on Vertex AI. Its model is in the path; tokens are counted by a model of that name. */
+export const claudeOnVertex: Upstream = {
+  ...messages,
+  name: "Messages on Vertex AI",
+  paths: {
+    plain: /\/publishers\/anthropic\/models\/(?!count-tokens:)[^/]+:rawPredict$/,
+    stream: /\/publishers\/anthropic\/models\/[^/]+:streamRawPredict$/,
+  },
+}
