@@ -4,6 +4,7 @@ import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAi from "@understudy/providers/openai"
+import * as Vertex from "@understudy/providers/vertex"
 import type { ProviderStartError } from "@understudy/providers/ProviderStartError"
 import type * as Config from "effect/Config"
 import type * as Layer from "effect/Layer"
@@ -33,6 +34,11 @@ const all = {
     layer: (url) => Bedrock.layer({ region: "us-east-1", endpoint: url, accessKeyId: key, secretAccessKey: key }),
   },
   gemini: { title: "Gemini", layer: (url) => Gemini.layer({ baseUrl: url, apiKey: key }) },
+  vertex: {
+    title: "Vertex AI",
+    layer: (url) =>
+      Vertex.layer({ project: "p", location: "us-east5", api: "anthropic", baseUrl: url, accessToken: key }),
+  },
 } satisfies Record<string, Entry>
 
 export type Vendor = keyof typeof all

@@ -5,7 +5,7 @@
 import { chatCompletions } from "../../packages/http/test/matrix/upstreams/ChatCompletions.ts"
 import { converse } from "../../packages/http/test/matrix/upstreams/Converse.ts"
 import { gemini } from "../../packages/http/test/matrix/upstreams/Gemini.ts"
-import { messages } from "../../packages/http/test/matrix/upstreams/Messages.ts"
+import { claudeOnVertex, messages } from "../../packages/http/test/matrix/upstreams/Messages.ts"
 import { responses } from "../../packages/http/test/matrix/upstreams/Responses.ts"
 import type { Upstream } from "../../packages/http/test/matrix/upstreams/Upstream.ts"
 import * as EventStream from "@understudy/providers/internal/testing/EventStream"
@@ -22,7 +22,7 @@ export interface Answer {
   readonly broken: boolean
 }
 
-const upstreams: ReadonlyArray<Upstream> = [chatCompletions, responses, messages, converse, gemini]
+const upstreams: ReadonlyArray<Upstream> = [chatCompletions, responses, messages, claudeOnVertex, converse, gemini]
 
 const said = ["text", "call", "calls", "json", "reasoning", "stop", "length", "refusal"] as const
 

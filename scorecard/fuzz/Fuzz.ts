@@ -59,6 +59,7 @@ const models: Readonly<Record<Vendor, string>> = {
   anthropic: "claude-sonnet-4-5",
   bedrock: "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
   gemini: "gemini-2.5-flash",
+  vertex: "claude-sonnet-4-5",
 }
 
 /** Whatever came before, every case asks its vendor. */

@@ -44,8 +44,9 @@ interface Held extends Token {
 /** The tokens of one provider. Refreshes end with the scope. */
 export const make = Effect.fnUntraced(function* ({ fetch: source, sleep = idle }: Options) {
   const clock = yield* Clock.Clock
-  const scope = yield* Effect.scope
-  const renewal = yield* FiberHandle.make<void, never>()
+  // Run beside the calls, in the context of the provider: they outlive the call that started them, and hold nothing of it.
+  const runFetch = yield* FiberHandle.makeRuntime<never>()
+  const runRenewal = yield* FiberHandle.makeRuntime<never>()
   const now = () => clock.currentTimeMillisUnsafe()
   let current: Held | undefined
   let pending: Deferred.Deferred<Held, ProviderError> | undefined
@@ -56,19 +57,19 @@ export const make = Effect.fnUntraced(function* ({ fetch: source, sleep = idle }
   const fetch: Effect.Effect<Held, ProviderError> = Effect.suspend(() => {
     if (pending !== undefined) return Deferred.await(pending)
     const shared = (pending = Deferred.makeUnsafe<Held, ProviderError>())
-    return source.pipe(
-      Effect.map((token) => (current = { ...token, fetchedAt: now(), accepted: false })),
-      Effect.tap((token) => FiberHandle.run(renewal, renew(token))),
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          pending = undefined
-          Deferred.doneUnsafe(shared, exit)
-        }),
-      ),
-      // A call that is interrupted leaves the fetch to the others.
-      Effect.forkIn(scope, { startImmediately: true }),
-      Effect.andThen(Deferred.await(shared)),
+    const fiber = runFetch(
+      Effect.map(source, (token) => {
+        current = { ...token, fetchedAt: now(), accepted: false }
+        runRenewal(renew(current))
+        return current
+      }),
     )
+    fiber.addObserver((exit) => {
+      pending = undefined
+      Deferred.doneUnsafe(shared, exit)
+    })
+    // A call that is interrupted leaves the fetch to the others.
+    return Deferred.await(shared)
   })
 
   /** Refreshes the token before it expires. A fetch that succeeds begins the renewal of the next token. */
@@ -78,10 +79,10 @@ export const make = Effect.fnUntraced(function* ({ fetch: source, sleep = idle }
         const wait = Math.min(firstRetry * 2 ** failures, maxRetry)
         const left = token.expiresAt - now()
         if (current !== token || left <= wait) return Effect.void
-        return Effect.logWarning(`vertex: the access token is valid for ${Math.round(left / 1000)} s: ${message}`).pipe(
-          Effect.andThen(sleep(wait)),
-          Effect.andThen(attempt(failures + 1)),
-        )
+        const seconds = Math.round(left / 1000)
+        return Effect.logWarning(
+          `vertex: the access token is valid for ${seconds} s more, and cannot be refreshed: ${message}`,
+        ).pipe(Effect.andThen(sleep(wait)), Effect.andThen(attempt(failures + 1)))
       })
     return Effect.andThen(sleep(refreshDelay(token.expiresAt - now())), attempt(0))
   }

@@ -76,7 +76,8 @@ export const make = Effect.fnUntraced(function* (
   const address = (baseUrl ?? Location.addressOf(location)).replace(/\/+$/, "")
   const proxy = yield* Proxy.resolve("vertex", options.proxy, address)
   const secrets = Secrets.make({ keys: Credentials.secrets(source), headers, urls: [baseUrl, proxy] })
-  const tokens = yield* tokensOf(source, secrets, options)
+  const redaction = Redaction.make(secrets)
+  const tokens = yield* tokensOf(source, { secrets, redaction }, options)
   const sender = (yield* Transport.Transport).sender({ connectTimeout, proxy, limits: yield* AnswerLimits })
   const { origin, pathname } = new URL(address)
   const prefix = pathname === "/" ? "" : pathname
@@ -88,7 +89,7 @@ export const make = Effect.fnUntraced(function* (
     host: isGoogle(address) ? undefined : EncryptedReasoning.hostAt(address),
     common: {
       key: keyOf(source),
-      redaction: Redaction.make(secrets),
+      redaction,
       sender: Access.sender(sender, tokens),
       local: isLocal("vertex", baseUrl),
     },
@@ -160,7 +161,7 @@ const keyOf = (source: Credentials.Source): Redacted.Redacted | undefined => {
 /** The tokens of the credentials. Those that the library gets are kept out of responses and errors too. */
 const tokensOf = Effect.fnUntraced(function* (
   source: Credentials.Source,
-  secrets: Secrets.Secrets,
+  { redaction, secrets }: { readonly redaction: Redaction.Redaction; readonly secrets: Secrets.Secrets },
   { connectTimeout = defaultConnectTimeout, proxy: own }: Options,
 ): Effect.fn.Return<Tokens.Tokens, ProviderStartError | Config.ConfigError, Scope.Scope> {
   switch (source._tag) {
@@ -178,7 +179,8 @@ const tokensOf = Effect.fnUntraced(function* (
         (agents) => Effect.promise(() => Connections.close(agents)),
       )
       const context = { dispatcher: agents.fresh, onToken: (token: string) => secrets.note([token]) }
-      return yield* Tokens.make({ fetch: yield* Credentials.fetchToken(source, context) })
+      const fetch = yield* Credentials.fetchToken(source, context)
+      return yield* Tokens.make({ fetch: Effect.mapError(fetch, redaction.error) })
     }
   }
 })

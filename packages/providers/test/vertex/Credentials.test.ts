@@ -8,6 +8,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
+import { execFile } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -207,6 +208,25 @@ describe("without a token", () => {
       assert.lengthOf(google.asked, 1)
       assert.strictEqual(yield* server.attempts("ok"), 1)
     }),
+  )
+})
+
+describe("a process", () => {
+  it.live(
+    "that closes nothing ends, although its token is to be refreshed",
+    () =>
+      Effect.gen(function* () {
+        const { google, server } = yield* stage
+        const program = join(import.meta.dirname, "once.ts")
+        const credentials = JSON.stringify(google.serviceAccount)
+        const printed = yield* Effect.callback<string>((resume) => {
+          execFile(process.execPath, [program, server.url, credentials], { timeout: 30_000 }, (error, stdout) =>
+            resume(error === null ? Effect.succeed(stdout) : Effect.die(error)),
+          )
+        })
+        assert.strictEqual(printed, "stop\n")
+      }),
+    40_000,
   )
 })
 
