@@ -11,4 +11,4 @@ const runtime = ManagedRuntime.make(
   Vertex.layer({ project: "p", location: "global", baseUrl, credentials: Redacted.make(credentials) }),
 )
 const { finishReason } = await runtime.runPromise(Effect.flatMap(Provider, (provider) => provider.chat(ask("ok"))))
-console.log(finishReason)
+process.stdout.write(`${finishReason}\n`)
