@@ -220,7 +220,8 @@ describe("a process", () => {
         const program = join(import.meta.dirname, "once.ts")
         const credentials = JSON.stringify(google.serviceAccount)
         const printed = yield* Effect.callback<string>((resume) => {
-          execFile(process.execPath, [program, server.url, credentials], { timeout: 30_000 }, (error, stdout) =>
+          const env = { ...process.env, BASE_URL: server.url, CREDENTIALS: credentials }
+          execFile(process.execPath, [program], { env, timeout: 30_000 }, (error, stdout) =>
             resume(error === null ? Effect.succeed(stdout) : Effect.die(error)),
           )
         })
