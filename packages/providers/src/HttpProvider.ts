@@ -324,8 +324,8 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
     const outline = Outline.of(request)
     if (outline === undefined) {
       return Effect.mapEager(lower(request, host), (lowered) => {
-        const { droppedParams, names } = lowered
-        return { json: print(bodyOf(lowered, request), request, protocol), droppedParams, names, request }
+        const { droppedParams, isNative, names } = lowered
+        return { json: print(bodyOf(lowered, request), request, protocol), droppedParams, isNative, names, request }
       })
     }
     const whole = () => write(Outline.whole(request), host, isStream)
@@ -339,31 +339,40 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
       const json = isOwn ? (isNative === true ? outline.print(body) : undefined) : encoding?.write(body)
       if (json === undefined) return whole()
       outline.release()
-      return Effect.succeed({ json, droppedParams, names, request: Outline.sent(request) })
+      return Effect.succeed({ json, droppedParams, isNative, names, request: Outline.sent(request) })
     })
   }
 
+  /** Whether a client of this protocol sent another body than was sent for it: the response is encoded for it, too. */
+  const isReencoded = (isNative: true | undefined, { native }: Pick<Chat.Request, "native">): boolean =>
+    isNative !== true && native?.protocol === protocol
+
   const complete = (original: Chat.Request, host: EncryptedReasoning.Host) =>
-    Effect.flatMapEager(write(original, host, toComplete !== undefined), ({ droppedParams, json, names, request }) => {
-      const sent =
-        toComplete === undefined
-          ? send(targetFor(template, request, protocol), json)
-          : sendAsStream(targetFor(streaming, request, protocol), json, toComplete)
-      return Effect.flatMap(sent, (text) => {
-        const decoded = codec.Response.decode(text, errors.inlineError)
-        if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
-        const restored = Issued.restore(decoded.success, endpoint, names)
-        const response = SchemaTool.restore(request, CustomTools.restore(request, restored))
-        return Effect.succeed(droppedParams === undefined ? response : { ...response, droppedParams })
-      })
-    })
+    Effect.flatMapEager(
+      write(original, host, toComplete !== undefined),
+      ({ droppedParams, isNative, json, names, request }) => {
+        const sent =
+          toComplete === undefined
+            ? send(targetFor(template, request, protocol), json)
+            : sendAsStream(targetFor(streaming, request, protocol), json, toComplete)
+        return Effect.flatMap(sent, (text) => {
+          const decoded = codec.Response.decode(text, errors.inlineError)
+          if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
+          const restored = Issued.restore(decoded.success, endpoint, names)
+          const restoredAll = SchemaTool.restore(request, CustomTools.restore(request, restored))
+          const response = isReencoded(isNative, request) ? withoutNative(restoredAll) : restoredAll
+          return Effect.succeed(droppedParams === undefined ? response : { ...response, droppedParams })
+        })
+      },
+    )
 
   const streamed = (original: Chat.Request, host: EncryptedReasoning.Host, scope: Scope.Scope) =>
-    Effect.flatMapEager(write(original, host, true), ({ droppedParams, json, names, request }) =>
+    Effect.flatMapEager(write(original, host, true), ({ droppedParams, isNative, json, names, request }) =>
       Effect.flatMap(open(targetFor(streaming, request, protocol), json, scope), (response) => {
         if (!isOk(response)) return failOpened(response)
         const decoded = Frames.decode(events(response), codec.Stream.decoder(errors.inlineError))
-        const frames = Issued.restoring(decoded, endpoint, names)
+        const issued = Issued.restoring(decoded, endpoint, names)
+        const frames = isReencoded(isNative, request) ? Stream.map(issued, withoutNative) : issued
         return Effect.succeed(
           Frames.withDroppedParams(
             droppedParams,
@@ -452,9 +461,12 @@ interface Written {
   readonly json: string | Uint8Array
   readonly droppedParams: ReadonlyArray<string> | undefined
   readonly names: Lowered["names"] | undefined
+  readonly isNative: true | undefined
   /** The request, or its outline. */
   readonly request: Chat.Request
 }
+
+const withoutNative = <A extends { readonly native?: unknown }>({ native: _native, ...rest }: A) => rest
 
 /** The body as JSON. What a client of this protocol wrote stays byte for byte. */
 const print = (body: Record<string, unknown>, { native }: Pick<Chat.Request, "native">, protocol: string): string =>

@@ -69,7 +69,7 @@ export const resolve = (
       const { id } = Json.fields(item)
       const found = byId.get(id)
       if (found === undefined) return Effect.fail(noItem(id, index))
-      resolved.push(...Items.history([found]))
+      resolved.push(...Items.asInputs([found]))
     }
     return Effect.succeed(resolved)
   })

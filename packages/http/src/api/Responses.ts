@@ -1,5 +1,5 @@
 /**
- * OpenAI's Responses API: `POST /v1/responses`, streamed or not, and `POST /v1/responses/input_tokens`. Where the gateway stores
+ * OpenAI's Responses API: `POST /v1/responses`, streamed or not, `POST /v1/responses/compact` and `POST /v1/responses/input_tokens`. Where the gateway stores
  * responses (see `ResponseStore`), a call may continue one, and they are read and deleted by their ids; else requests for a
  * stored response get 404.
  */
@@ -11,6 +11,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Option from "effect/Option"
 import { ResponseStore } from "../responses/ResponseStore.ts"
 import * as StoredCalls from "./StoredCalls.ts"
+import * as Compact from "./Compact.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
@@ -23,6 +24,7 @@ export const layer = HttpRouter.use((http) =>
       [
         http.add("POST", "/v1/responses", create(router, store)),
         http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, tokenCount)),
+        http.add("POST", "/v1/responses/compact", compact(router, store)),
         http.add("GET", "/v1/responses", handleGet),
         ...(Option.isNone(store)
           ? [
@@ -44,6 +46,11 @@ const create = (router: Router["Service"], store: Option.Option<ResponseStore["S
     ? Endpoint.handle(router, Responses)
     : Endpoint.handle(router, referring, {}, StoredCalls.prepare(store.value))
 
+const compact = (router: Router["Service"], store: Option.Option<ResponseStore["Service"]>): Endpoint.Handler =>
+  Option.isNone(store)
+    ? Compact.handle(router, Responses.Request.decode)
+    : Compact.handle(router, Responses.Request.decodeReferring, StoredCalls.prepare(store.value))
+
 /** The protocol of calls that may refer to stored responses. */
 const referring = { ...Responses, Request: { ...Responses.Request, decode: Responses.Request.decodeReferring } }
 
@@ -64,7 +71,7 @@ const noWebSocket = ApiError.invalid(
 )
 
 const notStored = ApiError.invalid(
-  "Responses are not stored, so they cannot be read, cancelled, compacted or deleted by id: its operator can set `responses.store` and a " +
+  "Responses are not stored, so they cannot be read, cancelled or deleted by id: its operator can set `responses.store` and a " +
     "`database`. Send the complete conversation to " +
     "POST /v1/responses; POST /v1/responses/input_tokens counts its tokens.",
   { status: 404, code: "not_found" },

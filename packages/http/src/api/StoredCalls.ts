@@ -96,7 +96,7 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
   const sent = {
     ...own,
     store: false,
-    ...(isUnchanged(own, input, history) ? undefined : { input: [...history, ...input] }),
+    ...(isUnchanged(own, input, history.own) ? undefined : { input: [...history.own, ...input] }),
   }
   const { limits } = yield* BodyBudget.Current
   const size = turns.reduce((sum, turn) => sum + turn.size, 0)
@@ -135,12 +135,11 @@ const isUnchanged = (
  */
 const decode = (
   body: Record<string, unknown>,
-  history: ReadonlyArray<unknown>,
+  { dropped, own, portable }: Items.History,
   input: ReadonlyArray<unknown>,
   isStored: boolean,
 ): Effect.Effect<Chat.Request, ApiError.ApiError> => {
-  const { dropped, items } = Items.portable(history)
-  const readable = items === history ? body : { ...body, input: [...items, ...input] }
+  const readable = portable === own ? body : { ...body, input: [...portable, ...input] }
   return Effect.mapError(
     Effect.map(Effect.fromResult(Responses.Request.decodeReferring(readable)), (request) => ({
       ...request,

@@ -48,23 +48,54 @@ const asInput = (item: unknown): unknown => {
 }
 
 /** Earlier items as input of a later call. */
-export const history = (items: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+export const asInputs = (items: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   items.map(asInput).filter((item) => item !== undefined)
+
+/** The earlier items of a conversation. A compaction item replaces those before it. */
+export interface History {
+  /** For a vendor of this protocol. */
+  readonly own: ReadonlyArray<unknown>
+  /** For others, with noun phrases for what was left out. */
+  readonly portable: ReadonlyArray<unknown>
+  readonly dropped: ReadonlyArray<string>
+}
+
+export const history = (items: ReadonlyArray<unknown>): History => {
+  const all = asInputs(items)
+  const own = sinceLast(all, () => true)
+  const readable = sinceLast(all, Responses.Compaction.isReadable)
+  const { dropped, items: kept } = portable(readable)
+  return { own, portable: dropped.length === 0 && own.length === readable.length ? own : kept, dropped }
+}
+
+/** The items from the last compaction item on whose content this is true of; all of them if there is none. */
+const sinceLast = (items: ReadonlyArray<unknown>, isRead: (content: unknown) => boolean): ReadonlyArray<unknown> => {
+  const at = items.findLastIndex((item) => {
+    const { encrypted_content: content, type } = Json.fields(item)
+    return type === "compaction" && isRead(content)
+  })
+  return at > 0 ? items.slice(at) : items
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What other vendors can read
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** Items that a vendor of another protocol can read, and noun phrases for what was left out. */
-export interface Portable {
+interface Portable {
   readonly items: ReadonlyArray<unknown>
   readonly dropped: ReadonlyArray<string>
 }
 
-export const portable = (items: ReadonlyArray<unknown>): Portable => {
+const portable = (items: ReadonlyArray<unknown>): Portable => {
   const dropped = new Set<string>()
   const kept = items.flatMap((item) => {
-    const { content, output } = Json.fields(item)
+    const { content, encrypted_content: encrypted, output, type } = Json.fields(item)
+    if (type === "compaction" && !Responses.Compaction.isReadable(encrypted)) {
+      // What it replaces is still there.
+      dropped.add("compaction items of another provider")
+      return []
+    }
     const fitted = {
       ...Json.fields(item),
       ...(Array.isArray(content) ? { content: portableParts(content, dropped) } : undefined),

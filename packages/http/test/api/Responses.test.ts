@@ -522,7 +522,6 @@ describe("beside the answers", () => {
         () => client.responses.cancel("resp_1"),
         () => client.responses.delete("resp_1"),
         () => client.responses.inputItems.list("resp_1"),
-        () => client.responses.compact({ model: "gpt-5.6", input: "Hi" }),
       ]
       for (const call of calls) {
         const error = yield* rejected(Effect.promise<unknown>(call))

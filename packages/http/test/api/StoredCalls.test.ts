@@ -188,6 +188,23 @@ onEach("stored responses", ({ database }) => {
     }),
   )
 
+  it.live("are replaced by a compaction item for the calls after it", () =>
+    Effect.gen(function* () {
+      const gateway = yield* make({ vendor: "anthropic" })
+      const first = yield* create(gateway, { input: "the first question" })
+      yield* gateway.upstream.script("primary", [Behavior.answer({ text: "the summary" })])
+      const compacted = yield* create(gateway, {
+        input: [{ type: "compaction_trigger" } as never],
+        previous_response_id: first.id,
+      })
+      assert.include(JSON.stringify(yield* sent(gateway)), "the first question")
+      yield* create(gateway, { input: "the next question", previous_response_id: compacted.id })
+      const body = JSON.stringify(yield* sent(gateway))
+      assert.match(body, /the summary.*the next question/)
+      assert.notInclude(body, "the first question")
+    }),
+  )
+
   it.live("are not larger together than a body may be", () =>
     Effect.gen(function* () {
       const gateway = yield* make({ maxBody: 3000 })

@@ -11,9 +11,11 @@ import * as CustomTools from "../CustomTools.ts"
 import type { Block, Warn } from "../Lowering.ts"
 import * as TextPart from "../TextPart.ts"
 import * as ToolIds from "../ToolIds.ts"
+import * as Compaction from "./Compaction.ts"
 import * as Content from "./Content.ts"
 import * as Namespaces from "./Namespaces.ts"
 import * as Reasoning from "./Reasoning.ts"
+import * as SealedSummary from "./SealedSummary.ts"
 import type * as Wire from "./Wire.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -187,6 +189,13 @@ export const decode = ({ input, instructions }: Pick<Wire.Request, "input" | "in
       case "reasoning":
         addToResponse(Reasoning.decode(item))
         break
+      case "compaction":
+        if (!SealedSummary.isReadable(item.encrypted_content)) droppedParams.add("compaction items of another provider")
+        addMessage({ role: "user", content: TextPart.fromString(SealedSummary.textOf(item)) })
+        break
+      case "compaction_trigger":
+        addMessage({ role: "user", content: TextPart.fromString(Compaction.instruction) })
+        break
       case "function_call":
         addToResponse(decodeCall(item, item.arguments))
         break
@@ -210,6 +219,8 @@ type Call = Extract<Wire.KnownItem, { readonly name: string }>
 const isKnown = (item: Wire.Item): item is Wire.KnownItem => "role" in item || known.has(item.type)
 
 const known: ReadonlySet<string> = new Set([
+  "compaction",
+  "compaction_trigger",
   "reasoning",
   "function_call",
   "custom_tool_call",

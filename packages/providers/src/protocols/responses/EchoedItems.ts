@@ -10,6 +10,7 @@ import type { Fields } from "../Json.ts"
 import type { Warn } from "../Lowering.ts"
 import * as ToolIds from "../ToolIds.ts"
 import * as Reasoning from "./Reasoning.ts"
+import * as SealedSummary from "./SealedSummary.ts"
 
 /** OpenAI's rule for call ids. */
 export const ids: ToolIds.Rule = { longest: 64, plain: true }
@@ -49,6 +50,8 @@ const withoutId = (item: Fields, isGenerated: boolean): Fields => {
 /** `undefined` if the item is useless to OpenAI. */
 const fitItem = (item: Fields, endpoint: Endpoint): Fields | undefined => {
   const { call_id, encrypted_content, id, type } = item
+  if (type === "compaction" && SealedSummary.isReadable(encrypted_content))
+    return { type: "message", role: "user", content: SealedSummary.textOf(item) }
   const isGenerated = hasMark(id)
   if (type === "reasoning") {
     const encrypted = Reasoning.ownContent(encrypted_content, endpoint.host)

@@ -13,6 +13,7 @@ import type * as Chat from "@understudy/core/Chat"
 import type { Answering, Encoder } from "../ClientProtocol.ts"
 import * as EventText from "../EventText.ts"
 import * as Json from "../Json.ts"
+import * as Compaction from "./Compaction.ts"
 import * as Errors from "./Errors.ts"
 import * as Follow from "./Follow.ts"
 import * as Stored from "./Stored.ts"
@@ -34,6 +35,8 @@ export const encoder = (answering: Answering): Encoder => {
     ended: false,
     finish: "stop",
     usage: undefined,
+    compacts: undefined,
+    summary: "",
   }
   return {
     push: ({ native, parts }) => {
@@ -83,6 +86,9 @@ interface State {
   ended: boolean
   finish: Chat.FinishReason
   usage: Chat.Usage | undefined
+  /** Whether the request asks for a compaction, once asked, and its text. */
+  compacts: boolean | undefined
+  summary: string
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -152,12 +158,23 @@ const writePart = (part: Chat.Part, state: State): string => {
     case "finish": {
       state.finish = part.reason
       const { status } = ResponseObject.outcome(part.reason, state.writer.hasRefusal)
-      return startResponse(state) + OutputItemWriter.close(state.writer, status)
+      return startResponse(state) + (writeSummary(state) ?? OutputItemWriter.close(state.writer, status))
     }
     default:
-      return startResponse(state) + writeContent(part, state.writer)
+      return startResponse(state) + (summarize(part, state) ?? writeContent(part, state.writer))
   }
 }
+
+/** Collects the text of a compaction, which is one item. `undefined` if the request does not ask for one. */
+const summarize = (part: Chat.Part, state: State): string | undefined => {
+  state.compacts ??= Compaction.isRequested(state.answering.request)
+  if (!state.compacts) return undefined
+  if (part.type === "text") state.summary += part.text
+  return ""
+}
+
+const writeSummary = ({ answering, compacts, summary, writer }: State): string | undefined =>
+  compacts === true ? OutputItemWriter.whole(writer, Compaction.item(answering.id, summary)) : undefined
 
 const writeContent = (
   part: Exclude<Chat.Part, { readonly type: "start" | "usage" | "finish" }>,

@@ -98,6 +98,12 @@ const ended = (state: State, index: number, item: Block): string => {
   return event(state, "response.output_item.done", `,"output_index":${index},"item":${json}`)
 }
 
+/** An item that is written at once. */
+export const whole = (state: State, item: Block): string => {
+  const at = { id: String(item["id"]), index: state.next++ }
+  return added(state, at, item) + ended(state, at.index, item)
+}
+
 /** Records an ended item without an event, and returns its JSON. */
 export const recordDone = ({ done }: State, index: number, item: Block): string => {
   const json = JSON.stringify(item)

@@ -24,6 +24,7 @@ import type { Encoded, Warn } from "../Lowering.ts"
 import * as Lowering from "../Lowering.ts"
 import * as Media from "../Media.ts"
 import * as Overrides from "../Overrides.ts"
+import * as Compaction from "./Compaction.ts"
 import * as Content from "./Content.ts"
 import { protocol } from "./Protocol.ts"
 import * as EchoedItems from "./EchoedItems.ts"
@@ -70,6 +71,8 @@ export const native = (
   change: Warn = () => {},
 ): Record<string, unknown> | undefined => {
   if (native?.protocol !== protocol) return undefined
+  // Only OpenAI itself compacts a conversation.
+  if (endpoint.host !== undefined && Compaction.isTriggered(native.body["input"])) return undefined
   const { stream: _stream, stream_options: _options, ...sent } = native.body
   const body = native.stored === true ? storedElsewhere(sent, Model.of(model)) : sent
   const { input } = body
@@ -267,10 +270,12 @@ const fromWire = (wire: Wire.Request, body: Record<string, unknown>): Chat.Reque
   const vendor = otherFields(wire, body)
   if (Object.keys(vendor).length > 0) request.vendor = { [protocol]: vendor }
   if (tools.tools.length > 0) request.tools = tools.tools
-  if (tools.choice !== undefined) request.toolChoice = tools.choice
+  const compacts = Compaction.isTriggered(wire.input)
+  if (tools.tools.length > 0 && compacts) request.toolChoice = "none"
+  else if (tools.choice !== undefined) request.toolChoice = tools.choice
   if (Predicate.isBoolean(wire.parallel_tool_calls)) request.parallelToolCalls = wire.parallel_tool_calls
   const format = decodeFormat(wire.text?.format)
-  if (format !== undefined) request.format = format
+  if (format !== undefined && !compacts) request.format = format
   const sampling = decodeSampling(wire)
   if (sampling !== undefined) request.sampling = sampling
   if (wire.reasoning?.effort) request.reasoning = { effort: wire.reasoning.effort }

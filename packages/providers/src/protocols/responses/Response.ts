@@ -1,5 +1,5 @@
 /** Complete responses: decodes an upstream's body to `Chat`, and encodes `Chat` for a client. */
-import type * as Chat from "@understudy/core/Chat"
+import * as Chat from "@understudy/core/Chat"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -10,6 +10,7 @@ import type { Fields } from "../Json.ts"
 import type { Block } from "../Lowering.ts"
 import * as ToolCalls from "../ToolCalls.ts"
 import * as Citations from "./Citations.ts"
+import * as Compaction from "./Compaction.ts"
 import * as Errors from "./Errors.ts"
 import * as Namespaces from "./Namespaces.ts"
 import * as Output from "./Output.ts"
@@ -158,8 +159,18 @@ export const argumentsOf = ({ arguments: json, input, type }: Fields): string =>
 // Encode: Chat -> a client's body
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The summary of a conversation as a `response` whose output is one compaction item. */
+const encodeCompaction = (response: Chat.Response, answering: Answering): Record<string, unknown> =>
+  ResponseObject.of(
+    answering,
+    response,
+    [Compaction.item(answering.id, Chat.text(response))],
+    ResponseObject.outcome(response.finishReason, false),
+  )
+
 /** A response of another protocol as a `response`. */
 export const encode = (response: Chat.Response, answering: Answering): Record<string, unknown> => {
+  if (Compaction.isRequested(answering.request)) return encodeCompaction(response, answering)
   const names = Namespaces.of(answering.request)
   const output: Array<Block> = []
   const hasRefusal = response.content.some(({ type }) => type === "refusal")

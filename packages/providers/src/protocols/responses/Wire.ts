@@ -119,12 +119,17 @@ const output = { call_id: Schema.String, output: stringOrParts(Schema.Array(Resu
 const FunctionCallOutput = Schema.Struct({ type: Schema.Literal("function_call_output"), ...output })
 const CustomToolCallOutput = Schema.Struct({ type: Schema.Literal("custom_tool_call_output"), ...output })
 
+const Compaction = Schema.Struct({ type: Schema.Literal("compaction"), encrypted_content: optional(Schema.String) })
+const CompactionTrigger = Schema.Struct({ type: Schema.Literal("compaction_trigger") })
+
 const KnownItem = Schema.Union([
   System,
   Developer,
   User,
   Assistant,
   Reasoning,
+  Compaction,
+  CompactionTrigger,
   FunctionCall,
   FunctionCallOutput,
   CustomToolCall,
@@ -134,6 +139,8 @@ export type KnownItem = typeof KnownItem.Type
 
 const itemTypes = [
   "message",
+  "compaction",
+  "compaction_trigger",
   "reasoning",
   "function_call",
   "function_call_output",

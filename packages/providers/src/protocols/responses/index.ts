@@ -10,6 +10,7 @@
  * `ResponseObject`), `Stream.encoder` (`Encoder`: `OutputItemWriter` writes, `Follow` records what is passed on) or
  * `Errors.encode`.
  */
+export * as Compaction from "./Compaction.ts"
 export * as Errors from "./Errors.ts"
 export { protocol } from "./Protocol.ts"
 export { writeEncrypted } from "./Reasoning.ts"
@@ -18,3 +19,4 @@ export * as Response from "./Response.ts"
 export { ids } from "./EchoedItems.ts"
 export * as Stored from "./Stored.ts"
 export * as Stream from "./Stream.ts"
+export * as Usage from "./Usage.ts"

@@ -427,8 +427,8 @@ describe("decode", () => {
       { type: "local_shell_call_output", id: "x", output: "ok" },
       { role: "user", content: "Hi" },
     )
-    assert.deepStrictEqual(droppedParams, ["web_search_call items"])
-    assert.deepStrictEqual(requiredUnsupported, ["compaction items", "local_shell_call_output items"])
+    assert.deepStrictEqual(droppedParams, ["web_search_call items", "compaction items of another provider"])
+    assert.deepStrictEqual(requiredUnsupported, ["local_shell_call_output items"])
   })
 
   it("keeps fields without a counterpart in Chat, and only those", () => {
