@@ -9,6 +9,7 @@ import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAi from "@understudy/providers/openai"
 import * as FaultServer from "@understudy/providers/testing"
 import * as Transport from "@understudy/providers/transport"
+import * as Vertex from "@understudy/providers/vertex"
 import * as Proxy from "@understudy/providers/internal/transport/Proxy"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
@@ -29,6 +30,7 @@ const vendors: Readonly<Record<string, (url: string, proxy: Redacted.Redacted | 
   vllm: (url, proxy) => OpenAi.layer({ vendor: "vllm", baseUrl: `${url}/v1`, apiKey, proxy }),
   anthropic: (url, proxy) => Anthropic.layer({ baseUrl: url, apiKey, proxy }),
   gemini: (url, proxy) => Gemini.layer({ baseUrl: url, apiKey, proxy }),
+  vertex: (url, proxy) => Vertex.layer({ project: "p", location: "eu", baseUrl: url, accessToken: apiKey, proxy }),
   bedrock: (url, proxy) => Bedrock.layer({ endpoint: url, region: "us-east-1", bearerToken: apiKey, proxy }),
 }
 

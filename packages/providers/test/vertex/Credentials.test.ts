@@ -15,6 +15,7 @@ import { join } from "node:path"
 import * as Connections from "../../src/transport/Connections.ts"
 import * as Credentials from "../../src/vertex/Credentials.ts"
 import { ask, collect } from "../Asking.ts"
+import * as ProxyServer from "../transport/ProxyServer.ts"
 import * as Google from "./Google.ts"
 
 const stage = Effect.gen(function* () {
@@ -103,6 +104,19 @@ describe("a token", () => {
       ({ file, google }) => google.externalAccount(file("token", "oidc-token-of-the-workload"), true),
       ["/sts", "/v1/projects/-/serviceAccounts/gateway@search-prod-1.iam.gserviceaccount.com:generateAccessToken"],
     ),
+  )
+
+  it.live("is had through the deployment's proxy", () =>
+    Effect.gen(function* () {
+      const { connect, google, server } = yield* stage
+      const proxy = yield* ProxyServer.make("secret-word")
+      const address = proxy.url.replace("//", "//user:secret-word@")
+      yield* works(yield* connect(google.serviceAccount, { proxy: Redacted.make(address) }))
+      assert.deepStrictEqual(
+        proxy.passed.map(({ to }) => to),
+        [google.url, server.url].map((url) => new URL(url).host),
+      )
+    }),
   )
 
   it.live("comes from the credentials in a file, of the option or of GOOGLE_APPLICATION_CREDENTIALS", () =>

@@ -137,7 +137,7 @@ export const claudeOnVertex: Upstream = {
   ...messages,
   name: "Messages on Vertex AI",
   paths: {
-    plain: /\/publishers\/anthropic\/models\/(?!count-tokens:)[^/]+:rawPredict$/,
-    stream: /\/publishers\/anthropic\/models\/[^/]+:streamRawPredict$/,
+    plain: /\/publishers\/anthropic\/models\/(?!count-tokens:).+:rawPredict$/,
+    stream: /\/publishers\/anthropic\/models\/.+:streamRawPredict$/,
   },
 }
