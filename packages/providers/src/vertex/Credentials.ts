@@ -76,7 +76,8 @@ export const resolve = Effect.fnUntraced(function* (
     return path === undefined ? applicationDefault : yield* fromFile(path, "GOOGLE_APPLICATION_CREDENTIALS")
   }
   const text = Redacted.value(credentials).trim()
-  if (!text.startsWith("{")) return yield* fromFile(text, "credentials")
+  // A text that is no path may be a secret in another form: it is not shown.
+  if (!text.startsWith("{")) return yield* fromFile(text, "credentials", "credentials: neither JSON, nor a file that")
   const fields = parse(text)
   if (Result.isFailure(fields)) return yield* startError(`credentials ${fields.failure}`)
   return { _tag: "Library", text: credentials, read: Effect.succeed(fields.success), from: "credentials" }
@@ -89,20 +90,21 @@ const applicationDefault: Library = {
   from: "Application Default Credentials",
 }
 
+/** The credentials in a file. `unread` begins the message that there is no such file. */
 const fromFile = Effect.fnUntraced(function* (
   path: string,
   key: string,
+  unread = `${key}: ${path} is no file that`,
 ): Effect.fn.Return<Library, ProviderStartError> {
-  const from = `${key}, the file ${path},`
-  const text = Effect.tryPromise({
-    try: () => readFile(path, "utf8"),
-    catch: (error) => `cannot be read: ${codeOf(error)}`,
-  })
-  const read = Effect.flatMap(text, (text) => Effect.fromResult(parse(text)))
-  const found = yield* Effect.catch(
-    Effect.tap(text, (text) => Effect.fromResult(parse(text))),
-    (problem) => startError(`${from} ${problem}`),
+  const from = `${key} (${path})`
+  const text = Effect.tryPromise({ try: () => readFile(path, "utf8"), catch: codeOf })
+  const read = text.pipe(
+    Effect.mapError((code) => `the file cannot be read: ${code}`),
+    Effect.flatMap((text) => Effect.fromResult(parse(text))),
   )
+  const found = yield* Effect.catch(text, (code) => startError(`${unread} can be read: ${code}`))
+  const fields = parse(found)
+  if (Result.isFailure(fields)) return yield* startError(`${from} ${fields.failure}`)
   return { _tag: "Library", text: Redacted.make(found), read, from }
 })
 
@@ -186,7 +188,7 @@ const load = Start.sdk("vertex", "google-auth-library", () => import("google-aut
 export const fetchToken = Effect.fnUntraced(function* ({ from, read }: Library, { dispatcher, onToken }: Context) {
   const { GoogleAuth, gcpMetadata } = yield* load
   const fail = (detail: string, reason: Reason = { _tag: "Authentication" }) =>
-    new ProviderError({ reason, message: `no access token from ${from.replace(/,$/, "")}: ${detail}` })
+    new ProviderError({ reason, message: `no access token from ${from}: ${detail}` })
   const get = (credentials: Json.Fields | undefined) => (signal: AbortSignal) => {
     const tokenUri = Json.nonEmptyString(credentials?.["token_uri"]) ?? TokenFetch.tokenAddress
     const auth = new GoogleAuth({

@@ -139,7 +139,7 @@ describe("a token", () => {
       )
       const failure = yield* Effect.flip(works(provider))
       assert.strictEqual(failure.reason._tag, "Network")
-      assert.include(failure.message, `no access token from GOOGLE_APPLICATION_CREDENTIALS, the file ${path}`)
+      assert.include(failure.message, `no access token from GOOGLE_APPLICATION_CREDENTIALS (${path})`)
     }),
   )
 })
@@ -256,12 +256,18 @@ describe("credentials", () => {
         [{ type: "service_account", private_key: secret }, 'must have "client_email" (service_account)'],
         [{ ...google.serviceAccount, universe_domain: "example.com" }, "belong to the universe example.com"],
         [file("broken.json", secret), "must be a JSON object"],
-        ["/nowhere.json", "credentials, the file /nowhere.json, cannot be read: ENOENT"],
+        ["/nowhere.json", "credentials: neither JSON, nor a file that can be read: ENOENT"],
+        [secret, "credentials: neither JSON, nor a file that can be read: ENOENT"],
+        [
+          Buffer.from(`{"private_key":"${secret}"}`).toString("base64").repeat(99),
+          "nor a file that can be read: ENAMETOOLONG",
+        ],
       ]
       for (const [credentials, message] of cases) {
         const failure = yield* Effect.flip(connect(credentials))
         assert.include(failure.message, message)
         assert.notInclude(failure.message, secret)
+        assert.isBelow(failure.message.length, 300)
       }
     }),
   )

@@ -315,7 +315,10 @@ describe("settings", () => {
       assert.match(path, /^\/v1beta1\/projects\/from-env-1\/locations\/eu\//)
       assert.notProperty(headers, "authorization")
       const failure = yield* started({}, { ...environment, GOOGLE_APPLICATION_CREDENTIALS: "/nowhere.json" })
-      assert.include(failure.message, "GOOGLE_APPLICATION_CREDENTIALS, the file /nowhere.json, cannot be read: ENOENT")
+      assert.include(
+        failure.message,
+        "GOOGLE_APPLICATION_CREDENTIALS: /nowhere.json is no file that can be read: ENOENT",
+      )
     }),
   )
 })
