@@ -135,6 +135,13 @@ const scopesOfAttempts = (): Books["scopesOf"] => {
   }
 }
 
+/** What was reserved, if it was at once. */
+const reservationOf = (reserved: Effect.Effect<Reservation, Exceeded>): Reservation | undefined =>
+  isExit(reserved) && Exit.isSuccess(reserved) ? reserved.value : undefined
+
+/** `Exit.isExit`, whose type forgets those of the effect. */
+const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
+
 const noOptions: CallOptions = {}
 
 /** What one call has reserved, and what its attempts have cost so far. */
@@ -166,7 +173,15 @@ class CallSpending implements Spending {
     const most = maxCost(request)
     // A model that there is not fails in the router.
     if (most === undefined) return run(request, options)
-    return Effect.flatMapEager(this.#reserve(scopes, Budget.toNanos(most)), (exceeded) => {
+    const nanos = Budget.toNanos(most)
+    const reserved = budgets.reserve(scopes, nanos, this.#clock.currentTimeMillisUnsafe())
+    // As it nearly always is: nothing is made to go on with.
+    const own = reservationOf(reserved)
+    if (own !== undefined) {
+      this.#hold(own, nanos)
+      return run(request, LayeredOptions.withSpending(options, this))
+    }
+    return Effect.flatMapEager(this.#reserve(reserved, nanos), (exceeded) => {
       if (exceeded === undefined) return run(request, LayeredOptions.withSpending(options, this))
       const { atLimit } = exceeded.budget
       return isRedirected || atLimit === "refuse"
@@ -175,23 +190,24 @@ class CallSpending implements Spending {
     })
   }
 
+  #hold(reservation: Reservation, nanos: Nanos): void {
+    this.#reservation = reservation
+    this.#reserved = nanos
+  }
+
   /** Settles what is reserved by what was spent. Only the first time counts. */
   settle(): Effect.Effect<void> {
     const reservation = this.#reservation
     return reservation === undefined ? Effect.void : reservation.settle(this.#spent)
   }
 
-  /** Reserves an amount. Succeeds with the budget that does not cover it, if one does not. */
-  #reserve(scopes: ReadonlyArray<BudgetScope>, nanos: Nanos): Effect.Effect<Exceeded | undefined> {
-    const reserved = Effect.mapEager(
-      this.#books.budgets.reserve(scopes, nanos, this.#clock.currentTimeMillisUnsafe()),
-      (reservation) => {
-        this.#reservation = reservation
-        this.#reserved = nanos
-        return undefined
-      },
-    )
-    const outcome = Effect.catchEager(reserved, succeed)
+  /** Waits for a reservation. Succeeds with the budget that does not cover it, if one does not. */
+  #reserve(reserved: Effect.Effect<Reservation, Exceeded>, nanos: Nanos): Effect.Effect<Exceeded | undefined> {
+    const held = Effect.mapEager(reserved, (reservation) => {
+      this.#hold(reservation, nanos)
+      return undefined
+    })
+    const outcome = Effect.catchEager(held, succeed)
     return Exit.isExit(outcome) ? outcome : Effect.uninterruptible(outcome)
   }
 
@@ -202,7 +218,13 @@ class CallSpending implements Spending {
     if (!isLimited && this.#reservation === undefined) return unlimited
     const nanos = Budget.toNanos(attempt.most())
     const now = this.#clock.currentTimeMillisUnsafe()
-    const begun = Effect.flatMapEager(isLimited ? budgets.reserve(scopes, nanos, now) : nothing, (own) =>
+    const reserved = isLimited ? budgets.reserve(scopes, nanos, now) : nothing
+    const own = reservationOf(reserved)
+    if (own !== undefined && this.#covers(nanos)) {
+      this.#running += nanos
+      return Effect.succeed(new BudgetedAttempt(this, nanos, own))
+    }
+    const begun = Effect.flatMapEager(reserved, (own) =>
       Effect.flatMapEager(this.#cover(nanos, now), (exceeded) =>
         exceeded === undefined
           ? Effect.succeed(new BudgetedAttempt(this, nanos, own))
@@ -212,11 +234,17 @@ class CallSpending implements Spending {
     return Effect.catchEager(begun, reject)
   }
 
+  /** Whether what the call has reserved covers one more attempt, besides those under way. */
+  #covers(nanos: Nanos): boolean {
+    return this.#reservation === undefined || this.#spent + this.#running + nanos <= this.#reserved
+  }
+
   /** Has the call's reservation cover one more attempt besides those under way. Succeeds with the budget that does not. */
   #cover(nanos: Nanos, now: number): Effect.Effect<Exceeded | undefined> {
-    const missing = Math.max(0, this.#spent + this.#running + nanos - this.#reserved)
+    const missing = this.#spent + this.#running + nanos - this.#reserved
+    const isCovered = this.#covers(nanos)
     this.#running += nanos
-    if (missing === 0 || this.#reservation === undefined) return covered
+    if (isCovered || this.#reservation === undefined) return covered
     // Counted at once: another attempt may begin before the budgets have answered.
     this.#reserved += missing
     return Effect.catchEager(

@@ -55,7 +55,7 @@ export class Exceeded {
 /** The wait for calls in flight, in milliseconds: when one ends is not known. */
 const settling = 1000
 
-/** What was taken at one time, each allowance once. */
+/** What was taken later, each allowance once. */
 interface Hold {
   readonly nanos: Nanos
   readonly allowances: ReadonlyArray<Allowance>
@@ -64,57 +64,59 @@ interface Hold {
 /** Amounts held in the allowances of several accounts. */
 export class Held {
   readonly #accounts: ReadonlyArray<Account>
-  #first: Hold | undefined
-  /** What was taken later. */
+  readonly #nanos: Nanos
+  /** What was taken first. `undefined` once it is settled. */
+  #allowances: ReadonlyArray<Allowance> | undefined
   #more: ReadonlyArray<Hold> = noHolds
 
-  constructor(accounts: ReadonlyArray<Account>, hold: Hold) {
+  constructor(accounts: ReadonlyArray<Account>, nanos: Nanos, allowances: ReadonlyArray<Allowance>) {
     this.#accounts = accounts
-    this.#first = hold
+    this.#nanos = nanos
+    this.#allowances = allowances
   }
 
   /** Takes more from all of the accounts, or from none. */
   grow(nanos: Nanos, now: number): Exceeded | undefined {
-    const hold = take(this.#accounts, nanos, now)
-    if (hold instanceof Exceeded) return hold
-    this.#more = [...this.#more, hold]
+    const allowances = take(this.#accounts, nanos, now)
+    if (allowances instanceof Exceeded) return allowances
+    this.#more = [...this.#more, { nanos, allowances }]
     return undefined
   }
 
   /** Replaces what is held by what was spent. Only the first time counts. */
   settle(nanos: Nanos): void {
-    const first = this.#first
-    if (first === undefined) return
-    this.#first = undefined
-    const more = this.#more
-    this.#more = noHolds
+    let allowances = this.#allowances
+    if (allowances === undefined) return
+    this.#allowances = undefined
+    let held = this.#nanos
     let left = nanos
-    let last = first
-    for (const hold of more) {
-      const spent = Math.min(left, last.nanos)
+    for (const later of this.#more) {
+      const spent = Math.min(left, held)
       left -= spent
-      end(last, spent)
-      last = hold
+      end(allowances, held, spent)
+      allowances = later.allowances
+      held = later.nanos
     }
+    this.#more = noHolds
     // What was spent beyond all that was reserved is booked too.
-    end(last, left)
+    end(allowances, held, left)
     if (nanos > 0) for (const account of this.#accounts) account.onSpent()
   }
 }
 
 const noHolds: ReadonlyArray<Hold> = []
 
-const end = ({ allowances, nanos }: Hold, spent: Nanos): void => {
-  for (const allowance of allowances) allowance.settle(nanos, spent)
+const end = (allowances: ReadonlyArray<Allowance>, held: Nanos, spent: Nanos): void => {
+  for (const allowance of allowances) allowance.settle(held, spent)
 }
 
 /** Takes an amount from all of the accounts, or from none. */
 export const hold = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Held | Exceeded => {
-  const hold = take(accounts, nanos, now)
-  return hold instanceof Exceeded ? hold : new Held(accounts, hold)
+  const allowances = take(accounts, nanos, now)
+  return allowances instanceof Exceeded ? allowances : new Held(accounts, nanos, allowances)
 }
 
-const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Hold | Exceeded => {
+const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): ReadonlyArray<Allowance> | Exceeded => {
   const allowances: Array<Allowance> = []
   let exceeded: Exceeded | undefined
   for (const account of accounts) {
@@ -127,7 +129,7 @@ const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Hold
   }
   if (exceeded !== undefined) return exceeded
   for (const allowance of allowances) allowance.reserve(nanos)
-  return { nanos, allowances }
+  return allowances
 }
 
 /** Whether one of two budgets that a call does not fit decides: one that refuses it before one that has it call another route, then the longer wait. */

@@ -69,7 +69,9 @@ export class LeasedAccount implements Account {
   #largestAt = Number.NEGATIVE_INFINITY
   #exhaustedUntil = 0
   #fullyLeasedUntil = 0
-  /** Tells that the lease has to be written: at once, if calls lack something or soon will. */
+  /** Whether the next round writes its leases, because they have changed. */
+  isDirty = false
+  /** Tells that its leases have to be written: at once, if calls lack something or soon will. */
   readonly #onChange: (account: LeasedAccount, isUrgent: boolean) => void
 
   constructor(budget: Budget, now: number, onChange: (account: LeasedAccount, isUrgent: boolean) => void) {
@@ -112,13 +114,19 @@ export class LeasedAccount implements Account {
   }
 
   onSpent(): void {
-    this.#onChange(this, false)
+    this.#change(false)
   }
 
   onUsedUp(): void {
     if (this.isUsedUp) return
     this.isUsedUp = true
-    this.#onChange(this, false)
+    this.#change(false)
+  }
+
+  #change(isUrgent: boolean): void {
+    if (this.isDirty && !isUrgent) return
+    this.isDirty = true
+    this.#onChange(this, isUrgent)
   }
 
   /** A reservation was tried. Asks for more once less is left than half of what is kept free. */
@@ -130,7 +138,7 @@ export class LeasedAccount implements Account {
     }
     const { allowance } = this.current()
     const isLow = allowance.granted - allowance.used < this.#ahead(chunk) / 2 && this.#now >= this.#fullyLeasedUntil
-    this.#onChange(this, isLow)
+    this.#change(isLow)
   }
 
   /** What is kept free for the next calls: a chunk, or as much as the largest call of late. */
@@ -184,7 +192,7 @@ export class LeasedAccount implements Account {
    */
   want(nanos: Nanos): void {
     this.#wanted += nanos
-    this.#onChange(this, true)
+    this.#change(true)
   }
 
   /** A call that asked for so much has reserved it, or waits no more. */

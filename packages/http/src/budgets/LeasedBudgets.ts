@@ -175,7 +175,9 @@ class Pool {
     now: number,
     attempt: () => A | Exceeded,
   ): Effect.Effect<A, Exceeded> {
-    if (accounts.every((account) => account.at(now).fits(nanos))) return this.#reserved(accounts, nanos, attempt())
+    let isCovered = true
+    for (const account of accounts) isCovered &&= account.at(now).fits(nanos)
+    if (isCovered) return this.#reserved(accounts, nanos, attempt())
     const short = accounts.filter((account) => !account.at(now).fits(nanos))
     if (!this.#status.isUp()) {
       if (this.#settings.onStoreLoss === "allow") for (const account of short) account.overdraw(nanos)
@@ -234,6 +236,7 @@ class Pool {
     for (const account of this.#index.all) if (account.isIdle(now)) this.#dirty.add(account)
     const dirty = [...this.#dirty]
     this.#dirty = new Set()
+    for (const account of dirty) account.isDirty = false
     const written = Effect.andThen(
       this.#rows.signOfLife(now),
       Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, this.#chunk), { discard: true }),

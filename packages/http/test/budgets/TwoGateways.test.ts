@@ -82,7 +82,7 @@ const leased = (column: "granted" | "spent"): number => dollars(`SELECT sum(${co
 describe.skipIf(!TestPostgres.installed)("two gateways with one budget of a dollar", { timeout: 120_000 }, () => {
   beforeAll(async () => {
     postgres = await TestPostgres.start()
-  })
+  }, 60_000)
   beforeEach(async () => {
     upstream = await MeteredUpstream.start(7)
     database = await postgres.database()
@@ -94,7 +94,7 @@ describe.skipIf(!TestPostgres.installed)("two gateways with one budget of a doll
         return { process, base: await url(process) }
       }),
     )
-  })
+  }, 60_000)
   afterEach(() => {
     clean()
     upstream.close()
