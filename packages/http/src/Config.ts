@@ -1,10 +1,12 @@
 /**
  * The configuration of the gateway: a YAML file with the sections `server`, `state`, `keys`, `guardrails`, `usageLog`, `record`, `database`, `budgets`, `ledger`,
- * `responses`, `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM and lists of providers by priority are imported.
+ * `responses`, `telemetry` and `faultInjection`, besides the sections of a router. Files of LiteLLM, Bifrost and TensorZero, and lists of
+ * providers by priority, are imported.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Config from "@understudy/providers/Config"
 import * as Formats from "@understudy/providers/internal/import/Formats"
+import type { NotImported } from "@understudy/providers/internal/import/Report"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -33,7 +35,7 @@ import type { ResponsesSettings } from "./config/ResponsesSection.ts"
 import * as ResponsesSection from "./config/ResponsesSection.ts"
 import * as UsageLogSection from "./config/UsageLogSection.ts"
 import type { Database } from "./store/Store.ts"
-import * as YamlText from "./config/YamlText.ts"
+import * as ConfigText from "./config/ConfigText.ts"
 import type { ConfiguredKey } from "./auth/VirtualKey.ts"
 
 export interface Configuration extends Config.Settings {
@@ -52,7 +54,7 @@ export interface Configuration extends Config.Settings {
   readonly telemetry: typeof TelemetrySection.Type
   readonly faultInjection: FaultInjectionSettings
   /** The settings that could not be imported from another gateway's configuration. */
-  readonly notImported: ReadonlyArray<Problem>
+  readonly notImported: ReadonlyArray<NotImported>
 }
 
 /** An invalid configuration, with all of its problems. */
@@ -152,7 +154,7 @@ const callable = (document: unknown): ReadonlyArray<string> =>
 /** A parsed document, and what of another gateway's configuration could not be imported into it. */
 export interface ParsedDocument {
   readonly document: unknown
-  readonly report: ReadonlyArray<Problem>
+  readonly report: ReadonlyArray<NotImported>
 }
 
 /** Decodes the text of a configuration. Reads its variables from the `ConfigProvider`. `file` is named in errors. */
@@ -165,9 +167,9 @@ export const parse = Effect.fnUntraced(function* (
 
 /** Parses the text of a configuration, whose variables are not replaced yet. `file` is named in errors. */
 export const parseDocument = (text: string, file: string): Effect.Effect<ParsedDocument, InvalidConfiguration> => {
-  const parsed = Result.mapError(YamlText.parse(text), (problem) => [problem])
+  const parsed = Effect.mapError(ConfigText.parse(text), (problem) => [problem])
   return Effect.mapError(
-    Effect.flatMap(Effect.fromResult(parsed), convertImport),
+    Effect.flatMap(parsed, convertImport),
     (problems) => new InvalidConfiguration({ file, problems }),
   )
 }
@@ -191,11 +193,14 @@ export const decodeDocument = Effect.fnUntraced(function* (
 })
 
 /** The document, or another gateway's document converted, with what could not be imported. */
-const convertImport = (document: unknown): Effect.Effect<ParsedDocument, ReadonlyArray<Problem>> => {
-  const format = [Formats.litellm, Formats.priorities].find(({ is }) => is(document))
-  return format?.is(document) === true
-    ? Effect.flatMap(format.read, (read) => Effect.fromResult(read(document)))
-    : Effect.succeed({ document, report: [] })
+const convertImport = ({
+  syntax,
+  value,
+}: ConfigText.ParsedText): Effect.Effect<ParsedDocument, ReadonlyArray<Problem>> => {
+  const format = Formats.detect(value, syntax)
+  return format?.served === true && format.is(value)
+    ? Effect.flatMap(format.read, (read) => Effect.fromResult(read(value)))
+    : Effect.succeed({ document: value, report: [] })
 }
 
 const variables = Effect.fnUntraced(function* (names: ReadonlySet<string>) {

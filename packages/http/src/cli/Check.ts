@@ -16,6 +16,7 @@ import * as Runtime from "effect/Runtime"
 import type { Problem } from "@understudy/providers/Config"
 import { withPrices } from "@understudy/providers/Config"
 import type { Configuration } from "../Config.ts"
+import * as Report from "@understudy/providers/internal/import/Report"
 import * as Config from "../Config.ts"
 import * as DotEnv from "../DotEnv.ts"
 import * as StartCheck from "../reload/StartCheck.ts"
@@ -76,9 +77,11 @@ const report = Effect.fnUntraced(function* (
     `${file} is valid.`,
     ...Summary.lines(configuration),
     ...LintReport.lines(yield* withPrices(configuration)),
-    ...Table.section(
-      "not imported",
-      configuration.notImported.map(({ message, path }) => [`${path}: ${message}`]),
+    ...Report.grouped(configuration.notImported).flatMap(({ items, title }) =>
+      Table.section(
+        `not imported: ${title}`,
+        items.map(({ message, path }) => [`${path}: ${message}`]),
+      ),
     ),
   ])
   if (!live) return

@@ -1,10 +1,12 @@
 /**
- * `understudy import litellm|portkey|providers FILE`: converts another gateway's configuration. The result is printed to
- * standard output, and what could not be imported to standard error.
+ * `understudy import FILE`: converts another gateway's configuration. The result is printed to standard output, and what could
+ * not be imported, in groups, to standard error.
  */
 import type { Problem } from "@understudy/providers/Config"
 import * as Formats from "@understudy/providers/internal/import/Formats"
-import type { Imported } from "@understudy/providers/internal/import/ImportReader"
+import type { NotImported } from "@understudy/providers/internal/import/Report"
+import * as Report from "@understudy/providers/internal/import/Report"
+import * as Data from "effect/Data"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
@@ -12,100 +14,105 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Config from "../Config.ts"
+import type { ParsedText } from "../config/ConfigText.ts"
+import * as ConfigText from "../config/ConfigText.ts"
 import * as YamlText from "../config/YamlText.ts"
 
-/** Converts a text. Loads the modules of its format. */
-type Reader = (text: string) => Effect.Effect<Imported, ReadonlyArray<Problem>>
+/** A strict import left something that is not harmless. The report is printed already. */
+export class Incomplete extends Data.TaggedError("Incomplete")<{ readonly message: string }> {}
 
-/** The reader of a YAML format that is recognized by its sections. */
-const yaml =
-  ({ is, read }: Formats.Format, message: string): Reader =>
-  (text) =>
-    Effect.flatMap(read, (read) =>
-      Effect.fromResult(
-        Result.flatMap(
-          Result.mapError(YamlText.parse(text), (problem) => [problem]),
-          (document) => (is(document) ? read(document) : fail(message)),
-        ),
-      ),
-    )
-
-const litellm = yaml(Formats.litellm, "has no model_list: this is not a LiteLLM configuration")
-
-const priorities = yaml(
-  Formats.priorities,
-  "has no list of providers: this is not a configuration of providers by priority",
-)
-
-const portkey: Reader = (text) =>
-  Effect.flatMap(
-    Effect.promise(() => import("@understudy/providers/internal/import/portkey/Portkey")),
-    ({ read }) => Effect.fromResult(Result.flatMap(json(text), read)),
-  )
-
-const json = (text: string): Result.Result<unknown, ReadonlyArray<Problem>> =>
-  Result.try({
-    try: (): unknown => JSON.parse(text),
-    catch: (error) => [{ path: "", message: `not JSON${Predicate.isError(error) ? `: ${parserMessage(error)}` : ""}` }],
-  })
-
-/** The parser's message without its quotation from the document, which may contain a secret. */
-const parserMessage = ({ message }: Error): string => message.replace(/,? "[^]*$/, "")
-
-const fail = (message: string) => Result.fail([{ path: "", message }])
+/** The format of a document: the given one if the document has it, else the one that its sections show. */
+const formatOf = (
+  { syntax, value }: ParsedText,
+  from: Formats.Format["name"] | undefined,
+): Result.Result<
+  { readonly format: Formats.Format; readonly document: Readonly<Record<string, unknown>> },
+  Problem
+> => {
+  const format = from === undefined ? Formats.detect(value, syntax) : Formats.all.find(({ name }) => name === from)
+  if (format === undefined) {
+    const known = Formats.all.map(({ section, title }) => `${title} (${section})`).join(", ")
+    return Result.fail({ path: "", message: `is the configuration of no gateway that is known: ${known}` })
+  }
+  return format.syntax === syntax && format.is(value)
+    ? Result.succeed({ format, document: value })
+    : Result.fail({
+        path: "",
+        message: `is not the configuration of ${format.title}: it has not got ${format.section}${format.syntax === "toml" ? ", in TOML" : ""}`,
+      })
+}
 
 const flags = {
   file: Argument.String("file").pipe(Argument.withDescription("The configuration file to import.")),
+  from: Flag.Literals("from", Formats.names).pipe(
+    Flag.withDescription("The gateway whose configuration it is (default: found out by its sections)."),
+    Flag.optional,
+  ),
   output: Flag.File("output", { mustExist: false }).pipe(
     Flag.withAlias("o"),
     Flag.withDescription("The file to write (default: standard output)."),
     Flag.optional,
   ),
+  strict: Flag.Boolean("strict").pipe(
+    Flag.withDescription(
+      "Exit with 1 if a setting of safety and money is left, or a model that is not served. The result is written all the same.",
+    ),
+    Flag.withDefault(false),
+  ),
+}
+
+interface Options {
+  readonly file: string
+  readonly from: Option.Option<Formats.Format["name"]>
+  readonly output: Option.Option<string>
+  readonly strict: boolean
 }
 
 /** Imports a file: writes or prints the converted configuration, then prints what could not be imported. */
-export const run = Effect.fnUntraced(function* (
-  reader: Reader,
-  { file, output }: { readonly file: string; readonly output: Option.Option<string> },
-) {
+export const run = Effect.fnUntraced(function* ({ file, from, output, strict }: Options) {
   const text = yield* Config.read(file)
-  const { document, report } = yield* Effect.mapError(
-    reader(text),
-    (problems) => new Config.InvalidConfiguration({ file, problems }),
+  const invalid = (problems: ReadonlyArray<Problem>) => new Config.InvalidConfiguration({ file, problems })
+  const parsed = yield* Effect.mapError(ConfigText.parse(text), (problem) => invalid([problem]))
+  const { document: source, format } = yield* Effect.fromResult(
+    Result.mapError(formatOf(parsed, Option.getOrUndefined(from)), (problem) => invalid([problem])),
   )
+  const read = yield* format.read
+  const { document, report } = yield* Effect.fromResult(Result.mapError(read(source), invalid))
   const yaml = YamlText.print(document)
   if (Option.isSome(output)) yield* (yield* FileSystem.FileSystem).writeFileString(output.value, yaml)
   else yield* Console.log(yaml.trimEnd())
-  yield* Console.error(summary(file, report).join("\n"))
+  yield* Console.error(summary(file, format.title, report).join("\n"))
+  if (strict && Report.isIncomplete(report)) {
+    return yield* new Incomplete({
+      message: `${file}: not everything is imported, and --strict asks for it: see the report`,
+    })
+  }
 })
 
-const summary = (file: string, report: ReadonlyArray<Problem>): ReadonlyArray<string> =>
-  report.length === 0 ? [`${file}: everything is imported`] : [`${file}: import report`, ...report.map(Config.line)]
+/** The report in its groups, with their sizes. */
+const summary = (file: string, title: string, report: ReadonlyArray<NotImported>): ReadonlyArray<string> =>
+  report.length === 0
+    ? [`${file}: read as ${title}; everything is imported`]
+    : [
+        `${file}: read as ${title}; not imported, or differently:`,
+        ...Report.grouped(report).flatMap(({ items, title }) => [
+          `${title} (${items.length})`,
+          ...items.map(Config.line),
+        ]),
+      ]
 
-const command = (name: string, reader: Reader, description: string, example: string) =>
-  Command.make(name, flags, (options) => run(reader, options)).pipe(
-    Command.withDescription(description),
-    Command.withExamples([
-      { command: `understudy import ${name} ${example}`, description: "Write the result to a file." },
-    ]),
-  )
-
-export const importing = Command.make("import").pipe(
+export const importing = Command.make("import", flags, run).pipe(
   Command.withDescription(
-    "Convert another gateway's configuration to Understudy's. Exit codes: 0, or 1 if the file cannot be read or converted.",
+    "Convert the configuration of LiteLLM, Portkey, Bifrost or TensorZero, or a list of providers, to Understudy's. What is not imported is printed in groups: safety and money, models not served, harmless. Exit codes: 0, or 1 if the file cannot be read or converted, or if --strict is given and anything of the first two groups is left.",
   ),
   Command.withShortDescription("Convert another gateway's configuration"),
-  Command.withSubcommands([
-    command("litellm", litellm, "Import a LiteLLM proxy configuration (YAML).", "config.yaml -o understudy.yaml"),
-    command(
-      "providers",
-      priorities,
-      "Import a list of providers by priority (YAML).",
-      "providers.yaml -o understudy.yaml",
-    ),
-    command("portkey", portkey, "Import a Portkey configuration (JSON).", "config.json -o understudy.yaml"),
+  Command.withExamples([
+    { command: "understudy import config.yaml -o understudy.yaml", description: "Write the result to a file." },
+    {
+      command: "understudy import tensorzero.toml --from tensorzero --strict",
+      description: "Fail if a model is not served, or a limit, a key or a budget is left.",
+    },
   ]),
 )

@@ -93,15 +93,17 @@ deployments:
   it.effect("lists what of a LiteLLM configuration is not imported", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`
-model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_key: os.environ/KEY, temperature: 1 } }]
+model_list: [{ model_name: gpt-4o, litellm_params: { model: openai/gpt-4o, api_key: os.environ/KEY, mock_response: hi, max_file_size_limit: 5 } }]
 `)
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(lines, [
         "understudy.yaml is valid.",
         "deployments",
         "  gpt-4o  openai  gpt-4o",
-        "not imported",
-        "  model_list[0].litellm_params.temperature: has no equivalent: not imported",
+        "not imported: safety and money",
+        "  model_list[0].litellm_params.max_file_size_limit: has no equivalent: not imported",
+        "not imported: harmless",
+        "  model_list[0].litellm_params.mock_response: is for tests: use `provider: simulated` with `reply`",
       ])
     }).pipe(withEnvironment({ KEY: "sk-test" }), Effect.scoped, Effect.provide(NodeServices.layer)),
   )

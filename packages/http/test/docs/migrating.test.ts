@@ -1,50 +1,59 @@
 /** `docs/migrating.md` against the imports: what it says that others' documents are in our words, they are. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Problem } from "@understudy/providers/Config"
-import type { Imported } from "@understudy/providers/internal/import/ImportReader"
 import * as Formats from "@understudy/providers/internal/import/Formats"
-import * as Litellm from "@understudy/providers/internal/import/litellm/Litellm"
-import * as Portkey from "@understudy/providers/internal/import/portkey/Portkey"
-import * as Priorities from "@understudy/providers/internal/import/priorities/Priorities"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { readFileSync } from "node:fs"
 import * as Config from "../../src/Config.ts"
+import * as ConfigText from "../../src/config/ConfigText.ts"
 import * as YamlText from "../../src/config/YamlText.ts"
 
 const text = readFileSync(new URL("../../../../docs/migrating.md", import.meta.url), "utf8")
 
-const blocks = [...text.matchAll(/^```(?:yaml|json)\n([^]*?)^```$/gm)].map(([, block = ""]) => block)
-
-const parsed = (block: string | undefined) => Result.getOrThrow(YamlText.parse(block ?? ""))
-
-/** Whether it becomes what is written under it, which can be used. */
-const becomes = (imported: Result.Result<Imported, ReadonlyArray<Problem>>, ours: unknown): ReadonlyArray<Problem> => {
-  const { document, report } = Result.getOrThrow(imported)
-  assert.deepStrictEqual(document, ours)
-  const decoded = Config.decode(ours, () => "set")
-  assert.deepStrictEqual(Result.isFailure(decoded) ? decoded.failure : [], [])
-  return report
+/** The blocks under a heading: theirs, and ours. */
+const blocks = (heading: string): readonly [theirs: string, ours: string] => {
+  const [, section = ""] = text.split(`\n## ${heading}\n`)
+  const [own = ""] = section.split("\n## ")
+  const [theirs = "", ours = ""] = [...own.matchAll(/^```(?:yaml|json|toml)\n([^]*?)^```$/gm)].map(([, block]) => block)
+  return [theirs, ours]
 }
 
+/** What the import of their block leaves. The result is what is written under it, and can be used. */
+const left = Effect.fnUntraced(function* (heading: string, format: Formats.Format) {
+  const [theirs, ours] = blocks(heading)
+  const { syntax, value } = yield* ConfigText.parse(theirs)
+  assert.strictEqual(Formats.detect(value, syntax)?.name, format.name)
+  assert.isTrue(format.is(value))
+  const read = yield* format.read
+  const { document, report } = Result.getOrThrow(read(value as Readonly<Record<string, unknown>>))
+  const written = Result.getOrThrow(YamlText.parse(ours))
+  assert.deepStrictEqual(document, written)
+  const decoded = Config.decode(written, (name) => `value of ${name}`)
+  assert.deepStrictEqual(Result.isFailure(decoded) ? decoded.failure : [], [])
+  return report.map(({ path }) => path)
+})
+
 describe("docs/migrating.md", () => {
-  it("shows the conversion of LiteLLM configurations", () => {
-    const theirs = parsed(blocks[0])
-    assert.isTrue(Formats.litellm.is(theirs))
-    if (Formats.litellm.is(theirs)) assert.deepStrictEqual(becomes(Litellm.read(theirs), parsed(blocks[1])), [])
-  })
-
-  it("shows the conversion of Portkey configurations", () => {
-    const report = becomes(Portkey.read(JSON.parse(blocks[2] ?? "")), parsed(blocks[3]))
-    assert.deepStrictEqual(
-      report.map(({ path }) => path),
-      ["targets[0].targets[0].virtual_key"],
+  const sections: ReadonlyArray<readonly [heading: string, format: Formats.Format, left: ReadonlyArray<string>]> = [
+    ["From LiteLLM", Formats.litellm, []],
+    ["From Portkey", Formats.portkey, ["targets[0].targets[0].virtual_key"]],
+    ["From Bifrost", Formats.bifrost, []],
+    ["From TensorZero", Formats.tensorzero, []],
+    ["From a list of providers", Formats.priorities, []],
+  ]
+  for (const [heading, format, paths] of sections) {
+    it.effect(`shows what a configuration becomes: ${heading}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* left(heading, format), paths)
+      }),
     )
-  })
+  }
 
-  it("shows the conversion of a list of providers", () => {
-    const theirs = parsed(blocks[4])
-    assert.isTrue(Formats.priorities.is(theirs))
-    if (Formats.priorities.is(theirs)) assert.deepStrictEqual(becomes(Priorities.read(theirs), parsed(blocks[5])), [])
-    assert.strictEqual(blocks.length, 6)
+  it("has a section for each format", () => {
+    assert.lengthOf(sections, Formats.all.length)
+    assert.deepStrictEqual(
+      [...text.matchAll(/^## (From .*)$/gm)].map(([, heading]) => heading),
+      sections.map(([heading]) => heading),
+    )
   })
 })

@@ -7,8 +7,9 @@
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import { printDuration } from "../config/DurationText.ts"
-import type { Problem } from "../config/ConfigError.ts"
 import { keyPath } from "../config/ConfigError.ts"
+import type { Group, NotImported } from "./Report.ts"
+import { groupOf } from "./Report.ts"
 
 /** A mapping of an Understudy configuration: plain data, as `Config.decode` takes it. */
 export type Document = Readonly<Record<string, unknown>>
@@ -16,24 +17,24 @@ export type Document = Readonly<Record<string, unknown>>
 /** A converted configuration, and a report of what is not imported, by path in the source document. */
 export interface Imported {
   readonly document: Document
-  readonly report: ReadonlyArray<Problem>
+  readonly report: ReadonlyArray<NotImported>
 }
 
 /** Reads a mapping of the source document. Problems go to the `report` of the import. */
 export class ImportReader {
   readonly path: string
-  readonly report: Array<Problem>
+  readonly report: Array<NotImported>
   readonly #entries: Map<string, unknown>
   readonly #unread: Set<string>
 
-  constructor(input: unknown, path: string, report: Array<Problem>) {
+  constructor(input: unknown, path: string, report: Array<NotImported>) {
     this.path = path
     this.report = report
     const entries = Predicate.isObject(input) ? Object.entries(input) : []
     this.#entries = new Map(entries.filter(([, value]) => value !== null && value !== undefined))
     this.#unread = new Set(this.#entries.keys())
     if (!Predicate.isObject(input) && input !== undefined && input !== null) {
-      report.push({ path, message: "is not a mapping: not imported" })
+      report.push({ path, message: "is not a mapping: not imported", group: groupOf(path) })
     }
   }
 
@@ -46,9 +47,10 @@ export class ImportReader {
     return this.#entries.has(key)
   }
 
-  /** Reports a problem with a key. */
-  warn(key: string, message: string): undefined {
-    this.report.push({ path: keyPath(this.path, key), message })
+  /** Reports a problem with a key. Default of `group`: that of the key's path. */
+  warn(key: string, message: string, group?: Group): undefined {
+    const path = keyPath(this.path, key)
+    this.report.push({ path, message, group: group ?? groupOf(path) })
   }
 
   /** The value of a key, of any type. */
@@ -68,7 +70,11 @@ export class ImportReader {
   number(key: string, expected = "a number", fits: (value: number) => boolean = Number.isFinite): number | undefined {
     const value = this.take(key)
     if (value === undefined) return undefined
-    const number = Predicate.isNumber(value) ? value : Predicate.isString(value) ? Number(value.trim()) : Number.NaN
+    const number = Predicate.isNumber(value)
+      ? value
+      : Predicate.isString(value) && value.trim() !== ""
+        ? Number(value)
+        : Number.NaN
     if (Number.isFinite(number) && fits(number)) return number
     return this.warn(key, `is not ${expected}: not imported`)
   }
@@ -102,13 +108,24 @@ export class ImportReader {
     if (value === undefined) return undefined
     if (!Predicate.isObject(value)) return this.warn(key, "is not a mapping: not imported")
     return compact(
-      Object.fromEntries(Object.entries(value).map(([name, each]) => [name, each === null ? undefined : String(each)])),
+      Object.fromEntries(Object.entries(value).map(([name, each]) => [name, isBlank(each) ? undefined : String(each)])),
     )
   }
 
   /** A reader for the mapping under a key; an empty one if the key is missing. */
   mapping(key: string): ImportReader {
     return new ImportReader(this.take(key), keyPath(this.path, key), this.report)
+  }
+
+  /** An http or https address, or one that an environment variable holds. */
+  address(key: string): string | undefined {
+    const text = this.text(key)
+    return text === undefined || isAddress(text) ? text : this.warn(key, notAnAddress, "models")
+  }
+
+  /** The texts of the list under a key. */
+  words(key: string): ReadonlyArray<string> {
+    return this.list(key).filter((each): each is string => Predicate.isString(each) && !isBlank(each))
   }
 
   /** The items of the list under a key. A single value counts as a list of one. */
@@ -118,11 +135,27 @@ export class ImportReader {
   }
 
   /** Reports every key that was not read, with its reason in `reasons`. */
-  warnUnread(reasons: Readonly<Record<string, string>> = {}): void {
-    for (const key of this.#unread) this.warn(key, reasons[key] ?? "has no equivalent: not imported")
+  warnUnread(reasons: Readonly<Record<string, Reason>> = {}): void {
+    for (const key of this.#unread) {
+      const reason = reasons[key] ?? "has no equivalent: not imported"
+      if (Predicate.isString(reason)) this.warn(key, reason)
+      else this.warn(key, ...reason)
+    }
     this.#unread.clear()
   }
 }
+
+const isBlank = (value: unknown): boolean =>
+  value === null || Predicate.isObjectOrArray(value) || (Predicate.isString(value) && value.trim() === "")
+
+/** Whether a text is an address as configurations take it, or a reference to a variable. */
+export const isAddress = (text: string): boolean =>
+  text.includes("${") || (/^https?:\/\//i.test(text) && URL.canParse(text))
+
+export const notAnAddress = "is not an http or https address: not imported"
+
+/** Why a setting is not imported, and its group if the path does not show it. */
+export type Reason = string | readonly [message: string, group: Group]
 
 /** The text of a duration of `millis` milliseconds, at least 1. */
 export const duration = (millis: number): string => printDuration(Duration.millis(Math.max(1, Math.round(millis))))

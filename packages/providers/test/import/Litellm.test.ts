@@ -255,6 +255,7 @@ router_settings: { enable_pre_call_checks: true }
       limits: { rpm: 10, tpm: 20_000, concurrency: 4 },
       capabilities: { tools: false, vision: true, contextWindow: 128_000, maxOutput: 16_384 },
       price: { input: 2.5, output: 10, cachedInput: 1.25 },
+      params: { temperature: 0.2 },
       retry: { times: 0 },
       timeout: { attempt: "5m", firstToken: "2500ms", idle: "2500ms" },
       circuit: { open: "20s", max: "20s" },
@@ -262,8 +263,96 @@ router_settings: { enable_pre_call_checks: true }
     })
     assert.deepStrictEqual(report, [
       "model_list[0].model_info.base_model: prices and context windows are not looked up: set `price` and `capabilities`",
-      "model_list[0].litellm_params.temperature: has no equivalent: not imported",
     ])
+  })
+
+  it("reads the parameters that calls get, with those of all deployments", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - model_name: m
+    litellm_params:
+      model: gpt-4o
+      max_tokens: 500
+      top_p: 0.9
+      stop: END
+      reasoning_effort: low
+      service_tier: flex
+      extra_body: { safety: { level: 1 }, n: 4 }
+  - model_name: c
+    litellm_params: { model: claude-sonnet-4-5, thinking: { type: enabled, budget_tokens: 2048 }, temperature: 2 }
+router_settings:
+  default_litellm_params: { temperature: 0.1, seed: 7, cache_control_injection_points: [{ location: message }] }
+`)
+    assert.deepStrictEqual(deployments["m"]?.["params"], {
+      temperature: 0.1,
+      seed: 7,
+      maxTokens: 500,
+      topP: 0.9,
+      stop: ["END"],
+      reasoning: { effort: "low" },
+      extraBody: { safety: { level: 1 }, service_tier: "flex" },
+    })
+    assert.deepStrictEqual(deployments["c"]?.["params"], { temperature: 2, seed: 7, reasoning: { budget: 2048 } })
+    assert.deepStrictEqual(report, [
+      "router_settings.default_litellm_params.cache_control_injection_points: clients mark what is cached: not imported",
+      "model_list[0].litellm_params.extra_body: n is not a field that can be set: not imported",
+    ])
+  })
+
+  it("names an auto router, which picks a model by the meaning of a prompt", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - { model_name: m, litellm_params: { model: gpt-4o } }
+  - { model_name: auto, litellm_params: { model: auto_router/auto, auto_router_default_model: m } }
+`)
+    assert.deepStrictEqual(Object.keys(deployments), ["m"])
+    assert.deepStrictEqual(report, [
+      "model_list[1].litellm_params.model: an auto router picks a model by what the prompt means, which no route does: write one with `when` or `split`: not imported",
+    ])
+  })
+
+  it("keeps conversations in balances, as the checks before a call say", () => {
+    const balance = (checks: string) =>
+      litellm(`
+model_list:
+  - { model_name: m, litellm_params: { model: gpt-4o, api_key: a } }
+  - { model_name: m, litellm_params: { model: gpt-4o, api_key: b } }
+router_settings: { optional_pre_call_checks: [${checks}], deployment_affinity_ttl_seconds: 600 }
+`)
+    const across = ["m@openai", "m@openai-2"]
+    const kept = { balance: "shuffle", across, affinity: { by: "prefix", for: "10m" } }
+    assert.deepStrictEqual(balance("prompt_caching").routes["m"], kept)
+    const both = balance("prompt_caching, responses_api_deployment_check, enforce_model_rate_limits")
+    assert.deepStrictEqual(both.routes["m"], { ...kept, affinity: { by: "session", for: "10m" } })
+    assert.deepStrictEqual(balance("enforce_model_rate_limits").routes["m"], { balance: "shuffle", across })
+    const unknown = balance("deployment_affinity, other")
+    assert.deepStrictEqual(unknown.routes["m"], { ...kept, affinity: { by: "user", for: "10m" } })
+    assert.deepStrictEqual(unknown.report.slice(0, 2), [
+      "router_settings.optional_pre_call_checks: other is not known: not imported",
+      "router_settings.optional_pre_call_checks: deployment_affinity keeps the calls of a key on a deployment, which affinity does for calls that name no user",
+    ])
+  })
+
+  it("exports traces where the environment of the document says, and names other callbacks", () => {
+    const { document, report } = litellm(`
+model_list: [{ model_name: m, litellm_params: { model: gpt-4o } }]
+litellm_settings: { callbacks: [otel, prometheus, langfuse, presidio] }
+environment_variables:
+  OTEL_ENDPOINT: "http://collector:4318/v1/traces"
+  OTEL_HEADERS: "x-key=1, x-team=search"
+  OTEL_SERVICE_NAME: llm
+`)
+    assert.deepStrictEqual(document["telemetry"], {
+      otlp: { endpoint: "http://collector:4318", headers: { "x-key": "1", "x-team": "search" } },
+      service: "llm",
+    })
+    assert.deepStrictEqual(
+      report.filter((line) => line.startsWith("litellm_settings")),
+      [
+        "litellm_settings.callbacks: langfuse is not called: receipts are in the usage log, the ledger and OpenTelemetry",
+        "litellm_settings.callbacks: presidio is not called: receipts are in the usage log, the ledger and OpenTelemetry",
+      ],
+    )
   })
 
   it("reads the prices of longer inputs and of reasoning", () => {
@@ -684,8 +773,8 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     "litellm_settings: { callbacks: [otel] }\nrouter_settings: { max_fallbacks: 2 }",
     {},
     [
+      "litellm_settings.callbacks: otel: traces are exported where OTEL_EXPORTER_OTLP_ENDPOINT says; OTEL_ENDPOINT is not read",
       "router_settings.max_fallbacks: the length of a route limits its fallbacks: not imported",
-      "litellm_settings.callbacks: has no equivalent: not imported",
     ],
   ],
   [

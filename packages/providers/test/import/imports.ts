@@ -2,15 +2,18 @@
 import { assert } from "@effect/vitest"
 import * as Lint from "@understudy/core/Lint"
 import type { Route } from "@understudy/core/Route"
+import * as Toml from "effect/encoding/Toml"
 import * as Yaml from "effect/encoding/Yaml"
 import * as Result from "effect/Result"
 import * as Config from "../../src/Config.ts"
 import type { Problem } from "../../src/Config.ts"
 import type { Imported } from "../../src/import/ImportReader.ts"
+import * as Bifrost from "../../src/import/bifrost/Bifrost.ts"
 import * as Formats from "../../src/import/Formats.ts"
 import * as Litellm from "../../src/import/litellm/Litellm.ts"
 import * as Portkey from "../../src/import/portkey/Portkey.ts"
 import * as Priorities from "../../src/import/priorities/Priorities.ts"
+import * as TensorZero from "../../src/import/tensorzero/TensorZero.ts"
 
 /** An import: the sections of its document, and its report as lines. */
 export interface Inspected {
@@ -27,8 +30,9 @@ export interface Inspected {
 
 const lines = (problems: ReadonlyArray<Problem>) => problems.map(({ message, path }) => `${path}: ${message}`)
 
-/** An address for variables that hold one, a text for others. */
-const environment = (name: string): string => (name.endsWith("_BASE") ? "https://resource.example" : "set")
+/** An address for variables that hold one, another text for each of the others. */
+const environment = (name: string): string =>
+  /_BASE$|_ENDPOINT$/.test(name) ? "https://resource.example" : `value of ${name}`
 
 const inspect = (imported: Result.Result<Imported, ReadonlyArray<Problem>>): Inspected => {
   const { document, report } = Result.getOrThrowWith(imported, (problems) => new Error(lines(problems).join("\n")))
@@ -80,6 +84,19 @@ export const litellm = (yaml: string): Inspected => {
 }
 
 export const portkey = (config: unknown): Inspected => inspect(Portkey.read(config))
+
+/** Imports a Bifrost configuration, and decodes the result. */
+export const bifrost = (document: Readonly<Record<string, unknown>>): Inspected => {
+  assert.strictEqual(Formats.detect(document, "yaml")?.name, "bifrost")
+  return inspect(Bifrost.read(document))
+}
+
+/** Imports the TOML of TensorZero, and decodes the result. */
+export const tensorzero = (toml: string): Inspected => {
+  const document: Readonly<Record<string, unknown>> = JSON.parse(JSON.stringify(Result.getOrThrow(Toml.parse(toml))))
+  assert.strictEqual(Formats.detect(document, "toml")?.name, "tensorzero")
+  return inspect(TensorZero.read(document))
+}
 
 export const priorities = (document: Readonly<Record<string, unknown>>): Inspected => {
   assert.isTrue(Formats.priorities.is(document))

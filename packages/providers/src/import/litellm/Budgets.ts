@@ -5,11 +5,9 @@
  */
 import { maxAmount } from "@understudy/core/internal/spend/Budget"
 import * as Window from "@understudy/core/internal/spend/Window"
+import * as BudgetWindow from "../BudgetWindow.ts"
 import type { Document, ImportReader } from "../ImportReader.ts"
 import { compact } from "../ImportReader.ts"
-
-/** Where budgets are kept. LiteLLM's own database has other tables. */
-export const database = "sqlite:./understudy.db"
 
 /** The time zone in which days, weeks and months begin. */
 export const timeZone = (place: ImportReader): string | undefined => {
@@ -52,12 +50,8 @@ const words: Readonly<Record<string, string>> = { hourly: "1h", daily: "1d", wee
 const windowOf = (text: string): string | undefined => {
   const word = text.trim().toLowerCase()
   const [, digits, unit = ""] = /^(\d{1,5})(h|d|w|mo)$/.exec(words[word] ?? word) ?? []
-  const count = Number(digits)
-  if (unit === "h" && count % 24 !== 0) return count === 1 ? "hour" : undefined
-  if (unit === "mo" && count === 1) return "month"
-  const days = { h: count / 24, d: count, w: 7 * count, mo: 30 * count }[unit]
-  if (days === undefined || Window.problem({ days }) !== undefined) return undefined
-  return { 1: "day", 7: "week", 30: "month" }[days] ?? `${days} days`
+  const hours = { h: 1, d: 24, w: 7 * 24, mo: 30 * 24 }[unit]
+  return hours === undefined ? undefined : BudgetWindow.ofHours(Number(digits) * hours)
 }
 
 /** The budgets of `provider_budget_config`. A vendor's budget counts all deployments with its `provider`. */

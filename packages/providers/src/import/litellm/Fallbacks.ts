@@ -115,11 +115,11 @@ const readAlias = (groups: ModelGroups, mapping: ImportReader, alias: string): v
     : { model: value }
   const target = Predicate.isString(model) ? groups.resolve(model) : undefined
   if (groups.entries.has(alias)) {
-    mapping.warn(alias, "is also the name of a model group, which takes precedence: not imported")
-  } else if (target === undefined) mapping.warn(alias, "is an alias of no model group: not imported")
-  else if (Wildcard.countWildcards(target) > Wildcard.countWildcards(alias)) mapping.warn(alias, ambiguous)
+    mapping.warn(alias, "is also the name of a model group, which takes precedence: not imported", "models")
+  } else if (target === undefined) mapping.warn(alias, "is an alias of no model group: not imported", "models")
+  else if (Wildcard.countWildcards(target) > Wildcard.countWildcards(alias)) mapping.warn(alias, ambiguous, "models")
   else groups.aliases.set(alias, target)
-  if (hidden === true) mapping.warn(alias, "is hidden in LiteLLM, but GET /v1/models lists every name")
+  if (hidden === true) mapping.warn(alias, "is hidden in LiteLLM, but GET /v1/models lists every name", "harmless")
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -147,19 +147,21 @@ const readFallbacks = (groups: ModelGroups, settings: Settings, key: string): Fa
     const targets = Array.isArray(to) ? to : [to]
     const group = from === "*" && !groups.entries.has("*") ? undefined : groups.resolve(from)
     if (from === "*" && group === undefined) {
-      if (others !== undefined) section.warn(key, `"*" appears twice: the last list is used`)
+      if (others !== undefined) section.warn(key, `"*" appears twice: the last list is used`, "models")
       others = readTargets(groups, section, key, "", targets)
     } else if (group === undefined || !groups.entries.has(group)) {
-      section.warn(key, `"${from}" is not a model group: not imported`)
+      section.warn(key, `"${from}" is not a model group: not imported`, "models")
     } else if (byGroup.has(group)) {
       section.warn(
         key,
         groups.aliases.has(from)
           ? `"${from}" is an alias of "${group}", whose own list applies to both: not imported`
           : `"${from}" appears twice: the first list is used`,
+        "models",
       )
     } else {
-      if (groups.aliases.has(from)) section.warn(key, `"${from}" is an alias of "${group}": the list applies to both`)
+      if (groups.aliases.has(from))
+        section.warn(key, `"${from}" is an alias of "${group}": the list applies to both`, "harmless")
       byGroup.set(group, readTargets(groups, section, key, group, targets))
     }
   }
@@ -175,7 +177,7 @@ const readDefaults = (
   const { list, section } = sectionWith(settings, "default_fallbacks")
   const defaults = readTargets(groups, section, "default_fallbacks", "", list)
   if (defaults.length > 0 && others.length > 0 && JSON.stringify(defaults) !== JSON.stringify(others)) {
-    section.warn("fallbacks", 'default_fallbacks replace those of "*": not imported')
+    section.warn("fallbacks", 'default_fallbacks replace those of "*": not imported', "models")
   }
   return defaults
 }
@@ -190,7 +192,7 @@ const sectionWith = (
     .filter(({ section }) => section.has(key))
   for (const { list, section } of others) {
     if (JSON.stringify(list) !== JSON.stringify(first?.list)) {
-      section.warn(key, `${first?.section.path}.${key} takes precedence: not imported`)
+      section.warn(key, `${first?.section.path}.${key} takes precedence: not imported`, "models")
     }
   }
   return first ?? { section: settings[0], list: [] }
@@ -211,9 +213,10 @@ const readTargets = (
     const name = item === undefined ? each : item.text("model")
     item?.warnUnread()
     const target = Predicate.isString(name) ? groups.resolve(name) : undefined
-    if (target === undefined) return section.warn(key, `${quoted(name)} is not a model group: not imported`) ?? []
+    if (target === undefined)
+      return section.warn(key, `${quoted(name)} is not a model group: not imported`, "models") ?? []
     if (Wildcard.countWildcards(target) > Wildcard.countWildcards(from)) {
-      return section.warn(key, `"${target}" ${ambiguous}`) ?? []
+      return section.warn(key, `"${target}" ${ambiguous}`, "models") ?? []
     }
     return [target]
   })

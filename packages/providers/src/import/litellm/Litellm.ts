@@ -8,19 +8,25 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"
 import { keyPath } from "../../config/ConfigError.ts"
+import * as BudgetWindow from "../BudgetWindow.ts"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../ImportReader.ts"
+import type { NotImported } from "../Report.ts"
+import { groupOf } from "../Report.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
 import { total } from "../TotalTimeout.ts"
+import * as Affinity from "./Affinity.ts"
 import * as Budgets from "./Budgets.ts"
+import * as Callbacks from "./Callbacks.ts"
 import * as Fallbacks from "./Fallbacks.ts"
 import * as Limits from "./Limits.ts"
 import * as ModelList from "./ModelList.ts"
+import * as Params from "../Params.ts"
 import * as Routes from "./Routes.ts"
 
 /** The converted configuration with a report; or the problems, if no deployment can be imported. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
-  const report: Array<Problem> = []
+  const report: Array<NotImported> = []
   const document = new ImportReader(resolved(input, report), "", report)
   const general = document.mapping("general_settings")
   // `router_settings` takes precedence.
@@ -33,6 +39,12 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
       concurrency:
         first(settings, (place) => place.count("default_max_parallel_requests")) ??
         general.count("max_parallel_requests"),
+      defaults: first(settings, (place) => {
+        const params = place.mapping("default_litellm_params")
+        const defaults = Params.read(params)
+        params.warnUnread({ cache_control_injection_points: "clients mark what is cached: not imported" })
+        return defaults
+      }),
       timeZone,
     },
     report,
@@ -46,9 +58,10 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
     strategy: first(settings, strategyOf) ?? "shuffle",
     retries: groupRetries(settings),
     cache: first(settings, cacheOf),
+    affinity: first(settings, Affinity.read),
   })
   if (first(settings, (place) => place.flag("enable_pre_call_checks")) !== true && entries.some(isLimited)) {
-    report.push({ path: "model_list", message: limitsEnforced })
+    report.push({ path: "model_list", message: limitsEnforced, group: "harmless" })
   }
   const list = [
     ...settings.flatMap((place) => {
@@ -63,15 +76,17 @@ export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Pro
     general.take("database_url")
     general.warn(
       "database_url",
-      `budgets are kept in ${Budgets.database}: set \`database\` to share them between gateways`,
+      `budgets are kept in ${BudgetWindow.database}: set \`database\` to share them between gateways`,
+      "harmless",
     )
   }
   const native = compact({
     server: server(document),
     state: compact({ redis: redis(settings) }),
     keys: keys(general),
-    database: list.length === 0 ? undefined : Budgets.database,
+    database: list.length === 0 ? undefined : BudgetWindow.database,
     budgets: list.length === 0 ? undefined : { list },
+    telemetry: Callbacks.telemetry(settings, variables(input)),
     defaults: defaults(settings, deployments),
     deployments,
     routes: compact(routes),
@@ -95,14 +110,19 @@ const limitsEnforced = "rpm and tpm are enforced as limits; LiteLLM enforces the
 // Values
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The variables that the document sets. */
+const variables = ({ environment_variables: variables }: Document): Document =>
+  Predicate.isObject(variables) ? (variables as Document) : {}
+
 /** Replaces `os.environ/NAME` by the value in `environment_variables`, else by `${NAME}`. */
-const resolved = (input: Document, report: Array<Problem>): Document => {
-  const { environment_variables: variables, ...document } = input
-  const known = Predicate.isObject(variables) ? variables : {}
+const resolved = (input: Document, report: Array<NotImported>): Document => {
+  const { environment_variables: _, ...document } = input
+  const known = variables(input)
   for (const name of Object.keys(known)) {
     report.push({
       path: `environment_variables.${name}`,
       message: "replaces os.environ/ in this document; set it in the environment or in .env if other programs read it",
+      group: "harmless",
     })
   }
   const walk = (value: unknown, path: string): unknown => {
@@ -112,12 +132,20 @@ const resolved = (input: Document, report: Array<Problem>): Document => {
     }
     if (!Predicate.isString(value)) return value
     if (value.includes("${"))
-      report.push({ path, message: "contains ${…}, which Understudy replaces by an environment variable" })
+      report.push({
+        path,
+        message: "contains ${…}, which Understudy replaces by an environment variable",
+        group: "harmless",
+      })
     const [, name] = /^os\.environ\/(.*)$/.exec(value.trim()) ?? []
     if (name === undefined) return value
     if (Object.hasOwn(known, name)) return known[name]
     if (/^[a-z_]\w*$/i.test(name)) return Endpoints.reference(name)
-    report.push({ path, message: "is not a valid name of an environment variable: not imported" })
+    report.push({
+      path,
+      message: "is not a valid name of an environment variable: not imported",
+      group: groupOf(path),
+    })
     return undefined
   }
   return Object.fromEntries(Object.entries(document).map(([key, value]) => [key, walk(value, key)]))
@@ -226,7 +254,7 @@ const redis = (settings: ReadonlyArray<ImportReader>): string | undefined => {
 /** Some setups keep the port of LiteLLM's proxy in a section `litellm` of the document. */
 const server = (document: ImportReader): Document | undefined => {
   const litellm = document.mapping("litellm")
-  const port = litellm.count("port")
+  const port = litellm.number("port", "a port", (value) => Number.isInteger(value) && value > 0 && value < 65_536)
   litellm.warnUnread()
   return compact({ port })
 }
@@ -239,16 +267,19 @@ const keys = (general: ImportReader): ReadonlyArray<Document> | undefined => {
 
 const whyOfSettings = {
   allowed_fails_policy: "circuits have one failure threshold for all errors: not imported",
-  default_litellm_params: "requests get no default parameters: not imported",
   max_fallbacks: "the length of a route limits its fallbacks: not imported",
   routing_strategy_args: "strategies have no settings: not imported",
 }
 
 const whyOfGeneral = {
-  database_url: "the database of LiteLLM is not read: create its keys, teams and budgets anew, see `database`",
-}
+  database_url: [
+    "the database of LiteLLM is not read: create its keys, teams and budgets anew, see `database`",
+    "safety",
+  ],
+  store_model_in_db: ["models in the database of LiteLLM are not read: add them to `deployments`", "models"],
+} as const
 
 const whyOfDocument = {
   aws: "has no effect by itself: its values are used where YAML anchors copy them",
-  include: "only one file is read: copy the included file into it",
-}
+  include: ["only one file is read: copy the included file into it", "models"],
+} as const

@@ -2,12 +2,13 @@
  * The entries of LiteLLM's `model_list`: each becomes a deployment, with its order and weights within its group.
  */
 import * as Wildcard from "@understudy/core/internal/route/Wildcard"
-import type { Problem } from "../../config/ConfigError.ts"
 import { keyPath } from "../../config/ConfigError.ts"
 import type { Document } from "../ImportReader.ts"
+import type { NotImported } from "../Report.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
 import * as Budgets from "./Budgets.ts"
 import * as Limits from "./Limits.ts"
+import * as Params from "../Params.ts"
 import * as Vendors from "./Vendors.ts"
 
 /** One deployment of a group. */
@@ -36,6 +37,8 @@ export interface Context {
   readonly credentials: ReadonlyMap<string, Document>
   /** The default limit of concurrent calls. */
   readonly concurrency: number | undefined
+  /** The parameters of every deployment that has none of its own. */
+  readonly defaults: Document | undefined
   /** In which the windows of budgets begin. */
   readonly timeZone: string | undefined
 }
@@ -43,23 +46,28 @@ export interface Context {
 /** Reads the entries that can be imported. */
 export const read = (
   entries: ReadonlyArray<unknown>,
-  { concurrency, credentials, timeZone }: Context,
-  report: Array<Problem>,
+  { concurrency, credentials, defaults, timeZone }: Context,
+  report: Array<NotImported>,
 ): ReadonlyArray<ModelEntry> =>
   entries.flatMap((input, index) => {
     const entry = new ImportReader(input, keyPath("model_list", index), report)
     const group = entry.text("model_name")
-    if (group === undefined) return entry.warn("model_name", "is missing: not imported") ?? []
+    if (group === undefined) return entry.warn("model_name", "is missing: not imported", "models") ?? []
     const params = withCredential(entry, credentials)
     const info = entry.mapping("model_info")
     const mode = info.text("mode")
     if (mode !== undefined && !modes.includes(mode)) {
-      return info.warn("mode", `the mode ${mode} is not supported, only chat and embeddings: not imported`) ?? []
+      return (
+        info.warn("mode", `the mode ${mode} is not supported, only chat and embeddings: not imported`, "models") ?? []
+      )
+    }
+    if (params.text("model")?.startsWith("auto_router/") === true) {
+      return params.warn("model", autoRouter, "models") ?? []
     }
     const vendor = Vendors.read(params)
     if (vendor === undefined) return []
     if (Wildcard.countWildcards(vendor.keys.model) > Wildcard.countWildcards(group)) {
-      return params.warn("model", "contains more * than its model_name: not imported") ?? []
+      return params.warn("model", "contains more * than its model_name: not imported", "models") ?? []
     }
 
     const shares = {
@@ -71,7 +79,7 @@ export const read = (
     const name = info.text("id")
     // The id of a wildcard model does not name one model.
     const id = Wildcard.hasWildcard(vendor.keys.model) ? undefined : name
-    if (name !== id) info.warn("id", "is the id of a wildcard model, which needs a name with *: not imported")
+    if (name !== id) info.warn("id", "is the id of a wildcard model, which needs a name with *: not imported", "models")
     const deployment = {
       provider: vendor.keys["provider"],
       ...vendor.keys,
@@ -83,6 +91,7 @@ export const read = (
         }),
         capabilities: capabilities(info, mode),
         price: price(params, info, mode),
+        params: withDefaults(defaults, Params.read(params)),
         retry: compact({ times: params.countOrNone("num_retries") ?? params.countOrNone("max_retries") }),
         timeout: Limits.timeout(params, ["timeout", "request_timeout"]),
         circuit: Limits.circuit(params),
@@ -96,8 +105,15 @@ export const read = (
     return [{ group, id, label: vendor.label, order, shares, deployment, budget }]
   })
 
+/** A deployment's own parameters over the defaults. */
+const withDefaults = (defaults: Document | undefined, own: Document | undefined): Document | undefined =>
+  defaults === undefined || own === undefined ? (own ?? defaults) : { ...defaults, ...own }
+
 /** The order of those without one, which LiteLLM asks when all others are away. */
 const last = 1_000_000
+
+const autoRouter =
+  "an auto router picks a model by what the prompt means, which no route does: write one with `when` or `split`: not imported"
 
 const modes = ["chat", "completion", "responses", "embedding"]
 
@@ -108,7 +124,7 @@ const withCredential = (entry: ImportReader, credentials: Context["credentials"]
   if (name === undefined) return params
   const credential = credentials.get(name)
   if (credential === undefined) {
-    params.warn("litellm_credential_name", "is not in credential_list: not imported")
+    params.warn("litellm_credential_name", "is not in credential_list: not imported", "models")
     return params
   }
   const own = Object.fromEntries(params.keys.map((key) => [key, params.take(key)]))
@@ -178,6 +194,8 @@ const whyOfInfo = {
 }
 
 const whyOfParams = {
+  cache_control_injection_points: "clients mark what is cached: not imported",
+
   mock_response: "is for tests: use `provider: simulated` with `reply`",
   tags: "tags do not select deployments: use conditions on a route, see `when`",
 }

@@ -16,6 +16,8 @@ export interface Routing {
   readonly retries: ReadonlyMap<string, number>
   /** The `cache` of every route. */
   readonly cache: Document | undefined
+  /** The `affinity` of every balance. */
+  readonly affinity: Document | undefined
 }
 
 /** The `deployments` and `routes` of a graph, and the budgets of its deployments. */
@@ -63,7 +65,7 @@ const writeGroups = (graph: Graph, routing: Routing): Groups => {
       deployments[name] = { ...deployment, ...compact({ weight }) }
       if (budget !== undefined) budgets.push({ deployment: name, ...budget })
     }
-    tiers.set(group, tiersOf(group, weighted, routing.strategy))
+    tiers.set(group, tiersOf(group, weighted, routing))
   }
   return { deployments, budgets, tiers }
 }
@@ -85,12 +87,12 @@ const needsNoRoute = (
 const tiersOf = (
   group: string,
   entries: ReadonlyArray<{ readonly name: string; readonly order: number }>,
-  strategy: Strategy,
+  { affinity, strategy }: Pick<Routing, "affinity" | "strategy">,
 ): RouteDocument => {
   const orders = [...new Set(entries.map(({ order }) => order))].toSorted((a, b) => a - b)
   const [first = group, ...rest] = orders.map((order): RouteDocument => {
     const across = entries.filter((each) => each.order === order).map(({ name }) => name)
-    return across.length === 1 ? across[0]! : { balance: strategy, across }
+    return across.length === 1 ? across[0]! : { balance: strategy, across, ...compact({ affinity }) }
   })
   return rest.length === 0 ? first : [first, ...rest]
 }

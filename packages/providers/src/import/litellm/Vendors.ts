@@ -16,7 +16,7 @@ type Reading = (model: string, params: ImportReader) => Vendor["keys"] | undefin
 
 const account = (params: ImportReader): Endpoints.Account => ({
   apiKey: params.text("api_key"),
-  baseUrl: params.text("api_base") ?? params.text("base_url"),
+  baseUrl: params.address("api_base") ?? params.address("base_url"),
 })
 
 const headers = (params: ImportReader): Document => ({
@@ -35,7 +35,7 @@ const compatible =
   (model, params) => {
     const keys = Endpoints.at(name, account(params))
     if (keys !== undefined) return { model: id(model), ...keys, ...compact(headers(params)) }
-    return params.warn("api_base", "is missing, and this provider has no default address: not imported")
+    return params.warn("api_base", "is missing, and this provider has no default address: not imported", "models")
   }
 
 const ollama: Reading = (model, params) => {
@@ -80,7 +80,7 @@ const bedrock: Reading = (model, params) => {
       bearerToken: params.text("api_key"),
       roleArn: params.text("aws_role_name"),
       roleSessionName: params.text("aws_session_name"),
-      endpoint: params.text("aws_bedrock_runtime_endpoint") ?? params.text("api_base"),
+      endpoint: params.address("aws_bedrock_runtime_endpoint") ?? params.address("api_base"),
     }),
   }
 }
@@ -88,17 +88,17 @@ const bedrock: Reading = (model, params) => {
 /** `vertex_ai/`, then a model with or without its publisher; a number, alone or after `gemini/`, is a tuned model's endpoint. */
 const vertex: Reading = (model, params) => {
   if (/^openai\/\d+$/.test(model)) {
-    return params.warn("model", "is an endpoint of your own in place of a model: not imported")
+    return params.warn("model", "is an endpoint of your own in place of a model: not imported", "models")
   }
   const [, endpoint] = /^(?:gemini\/)?(\d+)$/.exec(model) ?? []
   const credentials = params.take("vertex_credentials") ?? params.take("vertex_ai_credentials")
   const project = params.text("vertex_project") ?? params.text("vertex_ai_project")
   if (project === undefined && credentials === undefined) {
-    params.warn("vertex_project", "is missing: set GOOGLE_CLOUD_PROJECT, VERTEXAI_PROJECT is not read")
+    params.warn("vertex_project", "is missing: set GOOGLE_CLOUD_PROJECT, VERTEXAI_PROJECT is not read", "harmless")
   }
   const { baseUrl } = account(params)
   const isOrigin = baseUrl === undefined || /^https?:\/\/[^/]+\/?$/.test(baseUrl)
-  if (!isOrigin) params.warn("api_base", "has a path: not imported, and Google's address is used")
+  if (!isOrigin) params.warn("api_base", "has a path: not imported, and Google's address is used", "models")
   return {
     provider: "vertex",
     model: endpoint === undefined ? model : `endpoints/${endpoint}`,
@@ -155,7 +155,7 @@ const prefixes: Readonly<Record<string, Reading>> = {
 /** Reads a deployment's `litellm_params`; reports why it cannot be imported. */
 export const read = (params: ImportReader): Vendor | undefined => {
   const model = params.text("model")
-  if (model === undefined) return params.warn("model", "is missing: not imported")
+  if (model === undefined) return params.warn("model", "is missing: not imported", "models")
   const custom = params.text("custom_llm_provider")
   const [first = "", ...others] = model.split("/")
   const prefix = Object.hasOwn(prefixes, first) && others.length > 0 ? first : undefined
@@ -168,6 +168,7 @@ export const read = (params: ImportReader): Vendor | undefined => {
       vendor === undefined
         ? "does not name a provider, such as openai/…: not imported"
         : `the provider ${vendor} is not supported: not imported`,
+      "models",
     )
   }
   const keys = reading(prefix === undefined ? model : others.join("/"), params)

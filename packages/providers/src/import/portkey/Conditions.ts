@@ -34,6 +34,7 @@ const alternativesOf = (key: string, value: unknown): ReadonlyArray<Alternative>
 
 /** The matching values of `"x"`, `{ $eq: "x" }` and `{ $in: ["x", "y"] }`. */
 const equals = (value: unknown): ReadonlyArray<string> | undefined => {
+  if (value === "") return undefined
   if (Predicate.isString(value) || Predicate.isNumber(value) || Predicate.isBoolean(value)) return [String(value)]
   const [only, ...others] = Predicate.isObject(value) ? Object.entries(value) : []
   if (only === undefined || others.length > 0) return undefined

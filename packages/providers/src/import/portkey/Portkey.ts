@@ -9,6 +9,7 @@
 import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"
 import type { Document, Imported, RouteDocument } from "../ImportReader.ts"
+import type { NotImported } from "../Report.ts"
 import { withCache, compact, uniqueName } from "../ImportReader.ts"
 import { total } from "../TotalTimeout.ts"
 import type { Leaf, Target, Weighted } from "./Targets.ts"
@@ -16,7 +17,7 @@ import * as Targets from "./Targets.ts"
 
 /** The converted configuration with a report; or the problems, if no target can be imported. */
 export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Problem>> => {
-  const report: Array<Problem> = []
+  const report: Array<NotImported> = []
   const { cache, tree } = Targets.read(input, report)
   if (tree === undefined) {
     return Result.fail([...report, { path: "", message: "has no target that can be imported" }])
@@ -83,7 +84,7 @@ export const read = (input: unknown): Result.Result<Imported, ReadonlyArray<Prob
 }
 
 /** The report without repeated problems: a target is converted once for each route. */
-const distinct = (report: ReadonlyArray<Problem>): ReadonlyArray<Problem> => [
+const distinct = (report: ReadonlyArray<NotImported>): ReadonlyArray<NotImported> => [
   ...new Map(report.map((problem) => [`${problem.path}: ${problem.message}`, problem])).values(),
 ]
 

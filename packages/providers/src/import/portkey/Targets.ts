@@ -3,9 +3,10 @@
  */
 import type { ReasonTag } from "@understudy/core/ProviderError"
 import * as Predicate from "effect/Predicate"
-import type { Problem } from "../../config/ConfigError.ts"
 import { keyPath } from "../../config/ConfigError.ts"
 import type { Document } from "../ImportReader.ts"
+import * as Params from "../Params.ts"
+import type { NotImported } from "../Report.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
 import type { Alternative } from "./Conditions.ts"
 import { alternatives } from "./Conditions.ts"
@@ -47,16 +48,18 @@ export interface Case {
 /** Settings that a target inherits from those around it. */
 interface Inherited {
   readonly model: string | undefined
+  /** The parameters that replace those of a call. */
+  readonly force: Document | undefined
   readonly retry: Document | undefined
   readonly timeout: Document | undefined
 }
 
-const nothing: Inherited = { model: undefined, retry: undefined, timeout: undefined }
+const nothing: Inherited = { model: undefined, force: undefined, retry: undefined, timeout: undefined }
 
 /** Reads a configuration. `tree` is `undefined` if no target can be imported. */
 export const read = (
   input: unknown,
-  report: Array<Problem>,
+  report: Array<NotImported>,
 ): { readonly cache: Document | undefined; readonly tree: Target | undefined } => {
   const root = new ImportReader(snakeCase(input), "", report)
   return { cache: cacheOf(root), tree: readOne(root, nothing) }
@@ -114,14 +117,21 @@ const combine = (
     case "fallback":
       return only(targets) ?? { _tag: "Fallback", targets, after: after(strategy) ?? after(target) }
     case "loadbalance":
-      return only(targets) ?? { _tag: "Balance", targets: inner, warn: (message) => target.warn("targets", message) }
+      return (
+        only(targets) ?? {
+          _tag: "Balance",
+          targets: inner,
+          warn: (message) => target.warn("targets", message, "models"),
+        }
+      )
     case "conditional":
       return when(strategy, new Map(inner.map(({ name, target }) => [name, target])))
     case "single":
-      if (inner.length > 1) target.warn("targets", "only the first target is used: the others are not imported")
+      if (inner.length > 1)
+        target.warn("targets", "only the first target is used: the others are not imported", "models")
       return targets[0]
     default:
-      return strategy.warn("mode", `the mode ${mode} is not supported: not imported`)
+      return strategy.warn("mode", `the mode ${mode} is not supported: not imported`, "models")
   }
 }
 
@@ -131,9 +141,8 @@ const only = (targets: ReadonlyArray<Target>): Target | undefined => (targets.le
 const inherit = (target: ImportReader, around: Inherited): Inherited => {
   const override = target.mapping("override_params")
   const model = override.text("model")
-  override.warnUnread(
-    Object.fromEntries(override.keys.map((key) => [key, "requests set this themselves: not imported"])),
-  )
+  const own = Params.read(override)
+  override.warnUnread()
   const retry = new ImportReader(snakeCase(target.take("retry")), keyPath(target.path, "retry"), target.report)
   const times = retry.countOrNone("attempts")
   const statuses = retry.list("on_status_codes")
@@ -150,6 +159,7 @@ const inherit = (target: ImportReader, around: Inherited): Inherited => {
   const limit = target.time("request_timeout", "milliseconds")
   return {
     model: model ?? around.model,
+    force: own === undefined ? around.force : { ...around.force, ...own },
     retry: compact({ times }) ?? around.retry,
     timeout: compact({ attempt: limit, firstToken: limit }) ?? around.timeout,
   }
@@ -170,9 +180,11 @@ const when = (strategy: ImportReader, named: ReadonlyMap<string | undefined, Tar
     const use = named.get(condition.text("then"))
     condition.warnUnread()
     if (holds === undefined)
-      return condition.warn("query", "only equality of the model or of metadata is supported: not imported") ?? []
+      return (
+        condition.warn("query", "only equality of the model or of metadata is supported: not imported", "models") ?? []
+      )
     return use === undefined
-      ? (condition.warn("then", "names no target that is imported: not imported") ?? [])
+      ? (condition.warn("then", "names no target that is imported: not imported", "models") ?? [])
       : [{ alternatives: holds, use }]
   })
   const last = strategy.text("default")
@@ -182,11 +194,12 @@ const when = (strategy: ImportReader, named: ReadonlyMap<string | undefined, Tar
   strategy.warn(
     "default",
     "is missing: calls that match no condition go to the first target, where Portkey rejects them",
+    "models",
   )
   return first && { _tag: "When", cases, otherwise: first }
 }
 
-const leafOf = (target: ImportReader, { model, retry, timeout }: Inherited): Leaf | undefined => {
+const leafOf = (target: ImportReader, { force, model, retry, timeout }: Inherited): Leaf | undefined => {
   const name = target.text("name")
   target.take("weight")
   const vendor = Vendors.read(target, model)
@@ -198,16 +211,18 @@ const leafOf = (target: ImportReader, { model, retry, timeout }: Inherited): Lea
     name: name ?? vendor.label,
     model: vendor.model,
     keys: vendor.keys,
-    policies: { ...compact({ retry, timeout }) },
+    policies: { ...compact({ force, retry, timeout }) },
   }
 }
 
+const guardrails = ["guardrails of Portkey are not run: see `guardrails`", "safety"] as const
+
 const why = {
   cache: "the cache is set for the whole configuration, not for a target: not imported",
-  input_guardrails: "guardrails are not supported: not imported",
-  output_guardrails: "guardrails are not supported: not imported",
-  before_request_hooks: "guardrails are not supported: not imported",
-  after_request_hooks: "guardrails are not supported: not imported",
+  input_guardrails: guardrails,
+  output_guardrails: guardrails,
+  before_request_hooks: guardrails,
+  after_request_hooks: guardrails,
 }
 
 /** Keys in snake case: Portkey accepts `onStatusCodes` for `on_status_codes`. */

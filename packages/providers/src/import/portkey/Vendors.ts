@@ -141,19 +141,19 @@ export const read = (target: ImportReader, called: string | undefined): Vendor |
   const guessed = stored === undefined ? undefined : hints.find(([hint]) => hint.test(stored))?.[1]
   const label = named ?? guessed ?? (model === undefined ? undefined : Endpoints.vendorOf(model))
   const key = provider === undefined || named === undefined ? "virtual_key" : "provider"
-  if (label === undefined) return target.warn(key, "does not name a provider: not imported")
+  if (label === undefined) return target.warn(key, "does not name a provider: not imported", "models")
   const reading = Object.hasOwn(providers, label) ? providers[label] : undefined
-  if (reading === undefined) return target.warn(key, `the provider ${label} is not supported: not imported`)
+  if (reading === undefined) return target.warn(key, `the provider ${label} is not supported: not imported`, "models")
   const own = target.text("api_key")
   const variable = stored === undefined || own !== undefined ? undefined : variableOf(stored)
   const defaults = Object.hasOwn(defaultCredentials, label) ? defaultCredentials[label] : undefined
   if (variable !== undefined) {
     const instead =
       defaults === undefined ? `read as ${label}, with its API key in ${variable}` : `${defaults} are used instead`
-    target.warn(key, `is stored by Portkey: ${instead}`)
+    target.warn(key, `is stored by Portkey: ${instead}`, "harmless")
   }
   const apiKey = own ?? (variable === undefined || defaults !== undefined ? undefined : Endpoints.reference(variable))
-  const read = reading({ apiKey, baseUrl: target.text("custom_host"), model }, target)
+  const read = reading({ apiKey, baseUrl: target.address("custom_host"), model }, target)
   return read && { label, keys: read.keys, model: read.model ?? model }
 }
 

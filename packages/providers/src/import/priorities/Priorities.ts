@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import type { Problem } from "../../config/ConfigError.ts"
 import * as Endpoints from "../Endpoints.ts"
 import type { Document, Imported } from "../ImportReader.ts"
+import type { NotImported } from "../Report.ts"
 import { ImportReader, uniqueName } from "../ImportReader.ts"
 
 interface Provider {
@@ -19,7 +20,7 @@ interface Provider {
 
 /** The converted configuration with a report; or the problems, if no provider can be imported. */
 export const read = (input: Document): Result.Result<Imported, ReadonlyArray<Problem>> => {
-  const report: Array<Problem> = []
+  const report: Array<NotImported> = []
   const document = new ImportReader(input, "", report)
   const taken = new Set<string>()
   const providers = document
@@ -51,16 +52,16 @@ const provider = (entry: ImportReader, taken: Set<string>): Provider | undefined
   const apiKey = entry.text("api_key")
   entry.warnUnread()
   for (const [key, value] of Object.entries({ name, model, endpoint })) {
-    if (value === undefined) entry.warn(key, "is missing: the provider is not imported")
+    if (value === undefined) entry.warn(key, "is missing: the provider is not imported", "models")
   }
   if (name === undefined || model === undefined || endpoint === undefined) return undefined
   const own = uniqueName(taken, name)
-  if (own !== name) entry.warn("name", `is used twice: this provider is renamed ${own}`)
+  if (own !== name) entry.warn("name", `is used twice: this provider is renamed ${own}`, "harmless")
   const baseUrl = endpoint.replace(/\/(chat\/completions\/?)?$/, "")
   const endpointName = Endpoints.atHost(baseUrl)
   const key = apiKey ?? keyOf(endpointName ?? Endpoints.byPrefix(name))
   if (key === undefined && endpointName === undefined)
-    entry.warn("api_key", "is missing, and no variable is known for this endpoint: no key is sent")
+    entry.warn("api_key", "is missing, and no variable is known for this endpoint: no key is sent", "models")
   return {
     name: own,
     priority,
