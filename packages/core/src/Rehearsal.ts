@@ -32,6 +32,7 @@ import * as Run from "./RehearsalRun.ts"
 import type { Placed, Scenario } from "./rehearsal/Scenario.ts"
 import * as Scenarios from "./rehearsal/Scenarios.ts"
 import * as ScenarioRules from "./rehearsal/Scenario.ts"
+import * as StreamInterval from "./rehearsal/StreamInterval.ts"
 import * as TapeFates from "./rehearsal/TapeFates.ts"
 import type { Assumption } from "./rehearsal/TapeFates.ts"
 import * as Traffic from "./rehearsal/Traffic.ts"
@@ -200,16 +201,11 @@ export const replay = <
 
 /** The router over modeled providers, with the layers over it. `fates`: those of an account of a deployment. */
 const routerOf = <E>(
-  {
-    accountsOf,
-    defaults,
-    deployments,
-    local,
-    over,
-    routes = {},
-  }: RehearsedRouter<Readonly<Record<string, Deployment.Options>>, Readonly<Record<string, Route>>, E>,
+  options: RehearsedRouter<Readonly<Record<string, Deployment.Options>>, Readonly<Record<string, Route>>, E>,
   fates: (account: string, deployment: string) => Fates,
 ): Layer.Layer<Router.Router, Router.InvalidRoutes | E> => {
+  const { accountsOf, defaults, deployments, local, over, routes = {} } = options
+  const interval = StreamInterval.of(options)
   const modeled = Object.fromEntries(
     Object.entries(deployments).map(([name, deployment]) => {
       const accounts = accountsOf?.(name) ?? ("provider" in deployment ? accountsIn(deployment.provider) : 1)
@@ -218,6 +214,7 @@ const routerOf = <E>(
         const service = ModeledProvider.make(fates(account, name), {
           protocol: "rehearsal",
           account,
+          interval,
           local: local?.has(name) === true,
         })
         return Layer.succeed(Provider, service)

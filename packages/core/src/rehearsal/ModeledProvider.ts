@@ -17,14 +17,13 @@ import { RehearsedCall } from "./Fate.ts"
 import type { Answer } from "./Answer.ts"
 import * as Answers from "./Answer.ts"
 
-/** A stream brings what there is of it once in so many milliseconds. */
-const interval = 2000
+export interface Options extends Pick<Provider["Service"], "account" | "local" | "protocol"> {
+  /** A stream brings what there is of it once in so many milliseconds. */
+  readonly interval: number
+}
 
 /** A provider whose attempts have these fates. */
-export const make = (
-  fateOf: Fates,
-  { account, local, protocol }: Pick<Provider["Service"], "account" | "local" | "protocol">,
-): Provider["Service"] => {
+export const make = (fateOf: Fates, { account, interval, local, protocol }: Options): Provider["Service"] => {
   /** The fate of the attempt that the fibre makes now. */
   const begun = <A, E>(
     request: Chat.Request | undefined,
@@ -69,7 +68,7 @@ export const make = (
           Effect.succeed(
             fate._tag === "Fails"
               ? Effect.andThen(until(fate.at, clock), Effect.fail(fate.error))
-              : frames(fate, call, answer, clock, isJson(request) ? '"' : ""),
+              : frames(fate, call, answer, clock, interval, isJson(request) ? '"' : ""),
           ),
         ),
       ),
@@ -87,6 +86,7 @@ const frames = (
   { inputTokens }: RehearsedCall,
   { text, tokens }: Answer,
   clock: Clock.Clock,
+  interval: number,
   quote: string,
 ): Pull.Pull<readonly [Chat.Frame], ProviderError> => {
   let sent = 0

@@ -18,6 +18,8 @@ export class TapeContent {
   /** Calls that were lost, and parts that could not be read. */
   lost = 0
   damaged = 0
+  /** Attempts that had an injected fault: no attempt of a replay is drawn from them. */
+  injected = 0
 
   add(item: Item): void {
     switch (item._tag) {
@@ -33,7 +35,10 @@ export class TapeContent {
         if (isOperation(item.operation)) return
         // The copies of calls for shadows are made again by the routes that have one.
         if (!item.shadow) this.#addCall(item)
-        for (const attempt of item.attempts) this.attemptsOf(attempt.deployment).add(attempt)
+        for (const attempt of item.attempts) {
+          if (attempt.injected !== undefined) this.injected++
+          this.attemptsOf(attempt.deployment).add(attempt)
+        }
     }
   }
 

@@ -26,9 +26,12 @@ export class Recorded {
   readonly #attempts: Array<Attempt> = []
   #isSorted = true
 
-  /** Attempts that were cancelled say nothing of the deployment: another was faster, or the client left. */
+  /**
+   * Attempts that were cancelled say nothing of the deployment: another was faster, or the client left. Nor do those with an
+   * injected fault.
+   */
   add(attempt: Attempt): void {
-    if (attempt.outcome === "cancelled") return
+    if (attempt.outcome === "cancelled" || attempt.injected !== undefined) return
     this.#isSorted &&= attempt.startedAt >= (this.#starts.at(-1) ?? Number.NEGATIVE_INFINITY)
     this.#starts.push(attempt.startedAt)
     this.#attempts.push(attempt)

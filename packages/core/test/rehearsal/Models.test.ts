@@ -191,7 +191,12 @@ describe("ModeledProvider", () => {
   it.effect("goes silent when its fate does, with all that has come until then", () =>
     Effect.gen(function* () {
       const fate: Fate = { _tag: "Answers", first: 1000, end: 11_000, last: 6500, error: "silence" }
-      const provider = ModeledProvider.make(() => fate, { protocol: "rehearsal", account: "any", local: false })
+      const provider = ModeledProvider.make(() => fate, {
+        protocol: "rehearsal",
+        account: "any",
+        local: false,
+        interval: 2000,
+      })
       const frames: Array<readonly [at: number, text: string]> = []
       const reading = Stream.runForEach(
         provider.stream({ model: "any", messages: [Chat.user("Hello")] }),

@@ -50,6 +50,24 @@ describe("Rehearsal", () => {
     }),
   )
 
+  it.effect("has no stream that goes on ended by an idle timeout, wherever it is set", () =>
+    Effect.gen(function* () {
+      const scenario = { name: "streams", description: "", traffic: { streaming: 1 } }
+      const idle = { timeout: { idle: "400 millis" } } as const
+      const { backup, primary } = options.deployments
+      const slow = [
+        { defaults: idle },
+        { deployments: { primary: { ...primary, ...idle }, backup } },
+        { routes: { assistant: Route.fallback(Route.to("primary").pipe(Route.timeout(idle.timeout)), "backup") } },
+      ]
+      for (const more of slow) {
+        const report = yield* rehearse({ ...more, scenario, for: "3 minutes" })
+        assert.deepStrictEqual([report.errors, report.attemptsPerCall], [{}, 1])
+        assert.isAbove(report.latency.p50!, 2000)
+      }
+    }),
+  )
+
   it.effect("counts every call once, in its minute and with its attempts", () =>
     Effect.gen(function* () {
       for (const { name } of Rehearsal.scenarios) {

@@ -48,6 +48,32 @@ const recorded = (scenario: string) => {
   )
 }
 
+const call: Tape.Call = {
+  _tag: "Call",
+  id: "call",
+  startedAt: 1000,
+  millis: 500,
+  route: "assistant",
+  model: "assistant",
+  operation: "chat",
+  streaming: false,
+  shadow: false,
+  caller: undefined,
+  team: undefined,
+  tags: [],
+  protocol: undefined,
+  needs: { requires: ["tools", "vision"], inputTokens: 50, maxOutputTokens: 0 },
+  cache: undefined,
+  split: undefined,
+  affinity: undefined,
+  deployment: undefined,
+  outcome: "success",
+  error: undefined,
+  firstTokenMillis: undefined,
+  attempts: [],
+  skipped: [],
+}
+
 describe("a replay", () => {
   it.effect("of a tape through the configuration that it was recorded with is about what was recorded", () =>
     Effect.gen(function* () {
@@ -100,37 +126,52 @@ describe("a replay", () => {
     }),
   )
 
+  it.effect("draws nothing from attempts with an injected fault, and counts them", () =>
+    Effect.gen(function* () {
+      const attempt: Tape.Attempt = {
+        deployment: "primary",
+        model: "m",
+        type: "initial",
+        startedAt: 1000,
+        millis: 500,
+        outcome: "success",
+        reason: undefined,
+        status: undefined,
+        retryAfter: undefined,
+        firstTokenMillis: undefined,
+        account: undefined,
+        usage: undefined,
+        estimated: undefined,
+        cost: undefined,
+        injected: undefined,
+      }
+      const failed = { ...attempt, outcome: "failure", reason: "Overloaded", status: 503 } as const
+      const replayed = (injected: string | undefined) => {
+        const content = new Rehearsal.TapeContent()
+        for (let number = 0; number < 20; number++) {
+          const attempts = [number % 2 === 0 ? attempt : { ...failed, injected }]
+          content.add({ ...call, id: String(number), attempts })
+        }
+        const routes = { assistant: Route.to("primary").pipe(Route.retry({ times: 0 })) }
+        const deployments = { primary: deployment("openai", { circuit: { failures: 100 } }) }
+        return Effect.map(Rehearsal.replay({ deployments, routes, tape: content }), ({ answered }) => ({
+          answered,
+          injected: content.injected,
+        }))
+      }
+      assert.deepStrictEqual(yield* replayed("drill"), { answered: 20, injected: 10 })
+      const real = yield* replayed(undefined)
+      assert.isBelow(real.answered, 18)
+      assert.strictEqual(real.injected, 0)
+    }),
+  )
+
   it.effect("makes calls again with what they needed of a model", () =>
     Effect.gen(function* () {
       const writer = new Tape.Writer({ version: "1.0.0", instance: "one", startedAt: 0, sample: 1 })
       const content = new Rehearsal.TapeContent()
       const decoder = new Tape.Decoder()
       for (const item of Result.getOrThrow(decoder.push(writer.take()))) content.add(item)
-      const call: Tape.Call = {
-        _tag: "Call",
-        id: "call",
-        startedAt: 1000,
-        millis: 500,
-        route: "assistant",
-        model: "assistant",
-        operation: "chat",
-        streaming: false,
-        shadow: false,
-        caller: undefined,
-        team: undefined,
-        tags: [],
-        protocol: undefined,
-        needs: { requires: ["tools", "vision"], inputTokens: 50, maxOutputTokens: 0 },
-        cache: undefined,
-        split: undefined,
-        affinity: undefined,
-        deployment: undefined,
-        outcome: "success",
-        error: undefined,
-        firstTokenMillis: undefined,
-        attempts: [],
-        skipped: [],
-      }
       content.add(call)
       content.add({ ...call, id: "embedding", operation: "embeddings", needs: undefined })
       const report = yield* Rehearsal.replay({

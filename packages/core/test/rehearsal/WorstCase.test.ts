@@ -41,7 +41,10 @@ const rehearsed = (
     const provider = Array.from({ length: accounts.get(name) ?? 1 }, (_, index) => {
       const account = `${name}#${index + 1}`
       const fates = BehaviorFates.make(account, seed, phases)
-      return Layer.succeed(Provider, ModeledProvider.make(fates, { protocol: "rehearsal", account, local: false }))
+      return Layer.succeed(
+        Provider,
+        ModeledProvider.make(fates, { protocol: "rehearsal", account, local: false, interval: 2000 }),
+      )
     })
     return [name, { ...deployment, provider }] as const
   })

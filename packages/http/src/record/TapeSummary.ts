@@ -89,6 +89,8 @@ const minute = 60_000
 export interface Gap {
   readonly from: number
   readonly to: number
+  /** Whether a process that recorded was started in it. */
+  readonly isRestart: boolean
 }
 
 export class TapeSummary {
@@ -108,6 +110,10 @@ export class TapeSummary {
   readonly deployments = new Map<string, Group>()
   readonly keys = new Counts()
   readonly skipped = new Counts()
+  /** Attempts with an injected fault, by its name. */
+  readonly injected = new Counts()
+  /** Calls that could not be written, and when the tape went on after them, in clock milliseconds. */
+  readonly losses: Array<{ readonly at: number; readonly calls: number }> = []
   readonly damages: Array<Tape.Damage & { readonly file: string }> = []
   readonly #minutes = new Map<number, number>()
 
@@ -117,6 +123,7 @@ export class TapeSummary {
         this.instances.set(item.instance, { version: item.version, startedAt: item.startedAt })
         this.samples.add(item.sample)
         this.lost += item.lost
+        if (item.lost > 0) this.losses.push({ at: item.at, calls: item.lost })
         return
       case "Damage":
         this.damages.push({ ...item, file })
@@ -136,10 +143,14 @@ export class TapeSummary {
   /** Times of a minute and more without calls, the longest first. */
   get gaps(): ReadonlyArray<Gap> {
     const busy = [...this.#minutes.keys()].toSorted((a, b) => a - b)
+    const starts = [...this.instances.values()].map(({ startedAt }) => startedAt)
     return busy
       .flatMap((index, at) => {
         const next = busy[at + 1] ?? index + 1
-        return next > index + 1 ? [{ from: (index + 1) * minute, to: next * minute }] : []
+        const [from, to] = [(index + 1) * minute, next * minute]
+        // The minutes beside it may begin, or end, without calls.
+        const isRestart = starts.some((start) => start > from - minute && start < to + minute)
+        return to > from ? [{ from, to, isRestart }] : []
       })
       .toSorted((a, b) => b.to - b.from - (a.to - a.from) || a.from - b.from)
   }
@@ -165,6 +176,7 @@ export class TapeSummary {
       const tried = groupOf(this.deployments, deployment)
       tried.ended(outcome, reason, millis, firstTokenMillis)
       tried.used(attempt)
+      if (attempt.injected !== undefined) this.injected.add(attempt.injected)
       group.used(attempt)
       this.cost += attempt.cost ?? 0
     }

@@ -331,6 +331,7 @@ class CallReader {
       usage: (flags & Format.attemptFlags.usage) === 0 ? undefined : this.#usage(),
       estimated: (flags & Format.attemptFlags.estimated) === 0 ? undefined : true,
       cost: (flags & Format.attemptFlags.cost) === 0 ? undefined : fields.number() / Format.nanodollars,
+      injected: (flags & Format.attemptFlags.injected) === 0 ? undefined : this.#required(),
     }
   }
 

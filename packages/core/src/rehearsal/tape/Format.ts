@@ -42,7 +42,7 @@ export const maxTags = 16
 export const callFlags = { streaming: 1, hit: 2, miss: 4, needs: 8, shadow: 16 } as const
 
 /** The bits of an attempt's flags. */
-export const attemptFlags = { usage: 1, estimated: 2, cost: 4 } as const
+export const attemptFlags = { usage: 1, estimated: 2, cost: 4, injected: 8 } as const
 
 /** Outcomes by their numbers in a tape. Only calls are refused. */
 export const outcomes = ["success", "failure", "cancelled", "refused"] as const

@@ -89,6 +89,8 @@ export interface Attempt {
   readonly estimated: true | undefined
   /** US dollars. */
   readonly cost: number | undefined
+  /** The name of the fault that was injected into it. */
+  readonly injected: string | undefined
 }
 
 /** A deployment that was not tried, and the name of the reason. */

@@ -199,7 +199,7 @@ export class Writer {
   }
 
   #attempt(attempt: Attempt, callStart: number): void {
-    const { account, cost, deployment, estimated, firstTokenMillis, millis, model, outcome, reason } = attempt
+    const { account, cost, deployment, estimated, firstTokenMillis, injected, millis, model, outcome, reason } = attempt
     const { retryAfter, startedAt, status, type, usage } = attempt
     const flags = Format.attemptFlags
     const fields = this.#fields
@@ -212,7 +212,8 @@ export class Writer {
     fields.byte(
       (usage === undefined ? 0 : flags.usage) |
         (estimated === true ? flags.estimated : 0) |
-        (cost === undefined ? 0 : flags.cost),
+        (cost === undefined ? 0 : flags.cost) |
+        (injected === undefined ? 0 : flags.injected),
     )
     this.#name(reason)
     fields.optional(status)
@@ -227,6 +228,7 @@ export class Writer {
       fields.optional(usage.reasoningTokens)
     }
     if (cost !== undefined) fields.number(whole(cost * Format.nanodollars))
+    if (injected !== undefined) this.#name(injected)
   }
 
   /** The number of a name in the dictionary. */

@@ -52,6 +52,7 @@ const AnyAttempt = Schema.Struct({
   usage: Schema.UndefinedOr(AnyUsage),
   estimated: Schema.UndefinedOr(Schema.Literal(true)),
   nanos: Schema.UndefinedOr(tokens),
+  injected: Schema.UndefinedOr(name),
 })
 
 /** The fields of a receipt, from which `receipt` makes one. */
@@ -152,6 +153,7 @@ export const taped = (of: Receipt): Tape.Call => ({
     },
     estimated: attempt.estimated,
     cost: attempt.cost,
+    injected: attempt.injected,
   })),
   skipped: of.skipped.map(({ deployment, reason }) => ({ deployment, reason: reason._tag })),
 })

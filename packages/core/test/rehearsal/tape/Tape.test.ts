@@ -80,6 +80,7 @@ const fields: typeof Receipts.AnyReceipt.Type = {
       usage: undefined,
       estimated: undefined,
       nanos: undefined,
+      injected: undefined,
     },
     {
       deployment: "backup",
@@ -102,6 +103,7 @@ const fields: typeof Receipts.AnyReceipt.Type = {
       },
       estimated: undefined,
       nanos: 2_413_000,
+      injected: undefined,
     },
   ],
   skipped: [{ deployment: "third", reason: 0 }],

@@ -53,6 +53,7 @@ export const replay = Effect.fnUntraced(function* ({ against, config, files, htm
           sample: tape.sample,
           lost: tape.lost,
           damaged: tape.damaged,
+          injected: tape.injected,
           reports: reports.map(({ name, report }) => ({ configuration: name, ...report })),
         })
       : ["", ...ReportText.lines(reports)].join("\n"),
@@ -69,7 +70,7 @@ const rehearse = (
   return Progress.showing(shown, (onProgress) => Rehearsed.replay(configuration, { ...options, onProgress }))
 }
 
-const headlineOf = ({ calls, damaged, lost, sample }: Rehearsal.TapeContent, from: number, until: number) => [
+const headlineOf = ({ calls, damaged, injected, lost, sample }: Rehearsal.TapeContent, from: number, until: number) => [
   `${ReportText.number(calls.length)} calls from ${time(from)} to ${time(until)} UTC`,
   ...(sample < 1
     ? [
@@ -77,6 +78,9 @@ const headlineOf = ({ calls, damaged, lost, sample }: Rehearsal.TapeContent, fro
       ]
     : []),
   ...(lost > 0 ? [`${ReportText.number(lost)} calls were lost when the tape was recorded.`] : []),
+  ...(injected > 0
+    ? [`${ReportText.number(injected)} attempts had an injected fault: nothing is drawn from them.`]
+    : []),
   ...(damaged > 0 ? [`${damaged} parts of the tape cannot be read: see \`understudy tape\`.`] : []),
 ]
 

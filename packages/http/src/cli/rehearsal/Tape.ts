@@ -61,7 +61,21 @@ const text = (summary: TapeSummary): ReadonlyArray<string> => [
   ...groups("deployments", "attempts", summary.deployments),
   ...Table.section(
     "gaps (no call for a minute or more)",
-    summary.gaps.slice(0, shown).map(({ from, to }) => [time(from), `${Math.round((to - from) / 60_000)} min`]),
+    summary.gaps
+      .slice(0, shown)
+      .map(({ from, isRestart, to }) => [
+        time(from),
+        `${Math.round((to - from) / 60_000)} min`,
+        isRestart ? "a gateway was started" : "",
+      ]),
+    [1],
+  ),
+  ...Table.section(
+    "lost (calls that could not be written, until)",
+    summary.losses
+      .toSorted((a, b) => b.calls - a.calls)
+      .slice(0, shown)
+      .map(({ at, calls }) => [time(at), `${Format.number(calls)} calls`]),
     [1],
   ),
   ...Table.section(
@@ -76,7 +90,7 @@ const text = (summary: TapeSummary): ReadonlyArray<string> => [
 const overview = (summary: TapeSummary): ReadonlyArray<ReadonlyArray<string>> => {
   const { busiest, calls } = summary
   if (calls === 0) return [["calls", "none"]]
-  const { attempts, cost, from, instances, keys, lost, samples, shadows, skipped, streaming, to } = summary
+  const { attempts, cost, from, injected, instances, keys, lost, samples, shadows, skipped, streaming, to } = summary
   const seconds = Math.max(1, (to - from) / 1000)
   return [
     ["span", `${time(from)} to ${time(to)}`],
@@ -92,6 +106,14 @@ const overview = (summary: TapeSummary): ReadonlyArray<ReadonlyArray<string>> =>
     ["recorded by", processes(instances)],
     ...(lost === 0 ? [] : [["lost", `${Format.number(lost)} calls could not be written`]]),
     ...(keys.sorted.length === 0 ? [] : [["keys", mix(keys.sorted, calls)]]),
+    ...(injected.sorted.length === 0
+      ? []
+      : [
+          [
+            "injected faults",
+            `${Format.number(total(injected.sorted))} attempts: ${mix(injected.sorted, total(injected.sorted))}`,
+          ],
+        ]),
     ...(skipped.sorted.length === 0 ? [] : [["skipped", mix(skipped.sorted.map(snake), total(skipped.sorted))]]),
   ]
 }
@@ -179,7 +201,9 @@ const asJson = (summary: TapeSummary): object => {
     deployments: Object.fromEntries(
       [...summary.deployments].map(([name, group]) => [name, groupJson(group, "attempts")]),
     ),
-    gaps: gaps.map((gap) => ({ from: iso(gap.from), to: iso(gap.to) })),
+    injected_faults: Object.fromEntries(summary.injected.sorted),
+    gaps: gaps.map(({ from, isRestart, to }) => ({ from: iso(from), to: iso(to), restart: isRestart })),
+    losses: summary.losses.map(({ at, calls }) => ({ at: iso(at), calls })),
     damage: damages.map(({ bytes, cause, file, offset }) => ({ file, offset, bytes, cause: cause.replace("-", "_") })),
   }
 }
