@@ -9,7 +9,7 @@
 import * as HttpStatusReason from "@understudy/core/internal/model/HttpStatusReason"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
-import type { ExternalAccountClientOptions, JWTInput } from "google-auth-library"
+import type * as GoogleAuthLibrary from "google-auth-library"
 import { readFile } from "node:fs/promises"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
@@ -182,44 +182,30 @@ export interface Context {
   readonly onToken: (token: string) => void
 }
 
-const load = Start.sdk("vertex", "google-auth-library", () => import("google-auth-library"))
+type Sdk = Pick<typeof GoogleAuthLibrary, "GoogleAuth" | "gcpMetadata">
 
-/** Gets a token from the library, which is loaded here. It makes one attempt. */
-export const fetchToken = Effect.fnUntraced(function* ({ from, read }: Library, { dispatcher, onToken }: Context) {
-  const { GoogleAuth, gcpMetadata } = yield* load
+/** Loads the library. */
+export const load: Effect.Effect<Sdk, ProviderStartError> = Start.sdk(
+  "vertex",
+  "google-auth-library",
+  () => import("google-auth-library"),
+)
+
+/** Gets a token from the library, in one attempt. */
+export const fetchToken = (
+  sdk: Sdk,
+  { from, read }: Library,
+  { dispatcher, onToken }: Context,
+): Effect.Effect<Token, ProviderError> => {
   const fail = (detail: string, reason: Reason = { _tag: "Authentication" }) =>
     new ProviderError({ reason, message: `no access token from ${from}: ${detail}` })
-  const get = (credentials: Json.Fields | undefined) => (signal: AbortSignal) => {
-    const tokenUri = Json.nonEmptyString(credentials?.["token_uri"]) ?? TokenFetch.tokenAddress
-    const auth = new GoogleAuth({
-      scopes,
-      // Without a project the library runs `gcloud` and asks the metadata server for one.
-      projectId: "-",
-      ...(credentials === undefined
-        ? undefined
-        : { credentials: credentials as JWTInput | ExternalAccountClientOptions }),
-      clientOptions: {
-        transporterOptions: {
-          fetchImplementation: TokenFetch.make(dispatcher, signal, tokenUri),
-          retryConfig: { retry: 0, noResponseRetries: 0 },
-        },
-        ...(tokenUri === TokenFetch.tokenAddress
-          ? undefined
-          : { additionalClaims: { aud: tokenUri }, endpoints: { oauth2TokenUrl: tokenUri } }),
-      },
-    })
-    // The library remembers that the metadata server did not answer, for the life of the process.
-    if (credentials === undefined) gcpMetadata.resetIsAvailableCache()
-    return auth
-      .getClient()
-      .then((client) =>
-        client.getRequestHeaders().then((headers) => ({ headers, expiry: client.credentials.expiry_date })),
-      )
-  }
-  const fetch = Effect.flatMap(
+  return Effect.flatMap(
     Effect.mapError(read, (problem) => fail(problem)),
     (credentials) =>
-      Effect.tryPromise({ try: get(credentials), catch: (failure) => classify(failure, credentials, fail) }),
+      Effect.tryPromise({
+        try: (signal) => authorize(sdk, credentials, dispatcher, signal),
+        catch: (failure) => classify(failure, credentials, fail),
+      }),
   ).pipe(
     Effect.timeoutOrElse({
       duration: maxFetch,
@@ -228,21 +214,52 @@ export const fetchToken = Effect.fnUntraced(function* ({ from, read }: Library, 
           fail(`no response within ${Duration.toSeconds(maxFetch)} s`, { _tag: "Timeout", phase: "connect" }),
         ),
     }),
+    Effect.flatMap(({ expiry, headers }) => {
+      const bearer = /^Bearer (.+)$/.exec(headers.get("authorization") ?? "")?.[1]
+      // The library takes any response for a token.
+      if (bearer === undefined || bearer === "undefined") return Effect.fail(fail("the response has no token"))
+      onToken(bearer)
+      return Effect.clockWith((clock) =>
+        Effect.succeed({
+          headers: [...headers].flat(),
+          expiresAt: expiry ?? clock.currentTimeMillisUnsafe() + shortLife,
+        }),
+      )
+    }),
   )
-  return Effect.flatMap(fetch, ({ expiry, headers }) => {
-    const bearer = /^Bearer (.+)$/.exec(headers.get("authorization") ?? "")?.[1]
-    // The library takes any response for a token.
-    if (bearer === undefined || bearer === "undefined") return Effect.fail(fail("the response has no token"))
-    onToken(bearer)
-    return Effect.clockWith((clock) => {
-      const token: Token = {
-        headers: [...headers].flat(),
-        expiresAt: expiry ?? clock.currentTimeMillisUnsafe() + shortLife,
-      }
-      return Effect.succeed(token)
-    })
+}
+
+/** The headers that authorize a request, from a client of the library, and the end of their validity. */
+const authorize = (
+  { GoogleAuth, gcpMetadata }: Sdk,
+  credentials: Json.Fields | undefined,
+  dispatcher: Dispatcher,
+  signal: AbortSignal,
+) => {
+  const tokenUri = Json.nonEmptyString(credentials?.["token_uri"]) ?? TokenFetch.tokenAddress
+  const auth = new GoogleAuth({
+    scopes,
+    // Without a project the library runs `gcloud` and asks the metadata server for one.
+    projectId: "-",
+    ...(credentials === undefined ? undefined : { credentials: credentials as GoogleAuthLibrary.JWTInput }),
+    clientOptions: {
+      transporterOptions: {
+        fetchImplementation: TokenFetch.make(dispatcher, signal, tokenUri),
+        retryConfig: { retry: 0, noResponseRetries: 0 },
+      },
+      ...(tokenUri === TokenFetch.tokenAddress
+        ? undefined
+        : { additionalClaims: { aud: tokenUri }, endpoints: { oauth2TokenUrl: tokenUri } }),
+    },
   })
-})
+  // The library remembers that the metadata server did not answer, for the life of the process.
+  if (credentials === undefined) gcpMetadata.resetIsAvailableCache()
+  return auth
+    .getClient()
+    .then((client) =>
+      client.getRequestHeaders().then((headers) => ({ headers, expiry: client.credentials.expiry_date })),
+    )
+}
 
 /** The longest time for a token, with all of its exchanges. */
 const maxFetch = Duration.seconds(20)

@@ -109,10 +109,10 @@ export const make = Effect.fnUntraced(function* ({ fetch: source, sleep = idle }
       return Effect.suspend(() => {
         const token = valid()
         if (token === undefined) return Effect.flatMap(fetch, sent)
-        return Effect.flatMap(sent(token), (response) =>
-          response.status === 401 && drop(token)
-            ? Effect.andThen(discard(response), Effect.flatMap(Effect.suspend(held), sent))
-            : Effect.succeed(response),
+        return Effect.filterOrElse(
+          sent(token),
+          (response) => response.status !== 401 || !drop(token),
+          (response) => Effect.andThen(discard(response), Effect.flatMap(Effect.suspend(held), sent)),
         )
       })
     },

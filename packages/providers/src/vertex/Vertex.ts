@@ -173,13 +173,14 @@ const tokensOf = Effect.fnUntraced(function* (
         expiresAt: Number.POSITIVE_INFINITY,
       })
     case "Library": {
+      const sdk = yield* Credentials.load
       const proxy = yield* Proxy.resolve("vertex", own, TokenFetch.tokenAddress)
       const agents = yield* Effect.acquireRelease(
         Effect.sync(() => Connections.make(Duration.toMillis(Duration.fromInputUnsafe(connectTimeout)), proxy)),
         (agents) => Effect.promise(() => Connections.close(agents)),
       )
       const context = { dispatcher: agents.fresh, onToken: (token: string) => secrets.note([token]) }
-      const fetch = yield* Credentials.fetchToken(source, context)
+      const fetch = Credentials.fetchToken(sdk, source, context)
       return yield* Tokens.make({ fetch: Effect.mapError(fetch, redaction.error) })
     }
   }

@@ -286,7 +286,9 @@ describe("Application Default Credentials", () => {
       )
       if (source._tag !== "Library") return assert.fail("no library")
       const dispatcher = Connections.make(1000, proxy === undefined ? undefined : Redacted.make(proxy)).fresh
-      return yield* Effect.flatten(Credentials.fetchToken(source, { dispatcher, onToken: () => {} }))
+      const sdk = yield* Credentials.load
+      sdk.gcpMetadata.setGCPResidency(false)
+      return yield* Credentials.fetchToken(sdk, source, { dispatcher, onToken: () => {} })
     })
 
   const closed = "127.0.0.1:1"
