@@ -28,14 +28,17 @@ export const of = (url: string, items: ReadonlyArray<Item>): Effect.Effect<Page,
   const at = after === null ? -1 : ordered.findIndex(({ id }) => id === after)
   if (after !== null && at < 0) return invalid("after", "expected the id of an item of this list")
   const data = ordered.slice(at + 1, at + 1 + limit)
-  return Effect.succeed({
-    object: "list",
-    data,
-    first_id: data[0]?.["id"] ?? null,
-    last_id: data.at(-1)?.["id"] ?? null,
-    has_more: ordered.length > at + 1 + limit,
-  })
+  return Effect.succeed({ ...all(data), has_more: ordered.length > at + 1 + limit })
 }
+
+/** All items on one page. */
+export const all = (data: ReadonlyArray<Item>): Page => ({
+  object: "list",
+  data,
+  first_id: data[0]?.["id"] ?? null,
+  last_id: data.at(-1)?.["id"] ?? null,
+  has_more: false,
+})
 
 const invalid = (param: string, message: string) =>
   Effect.fail(ApiError.invalid(`Invalid value for '${param}': ${message}.`, { param }))

@@ -10,7 +10,8 @@ import * as Stream from "effect/Stream"
 import * as ApiError from "./ApiError.ts"
 import * as Unavailable from "./Unavailable.ts"
 import * as Items from "../responses/Items.ts"
-import type { NoChain, ResponseStore, StoreLost } from "../responses/ResponseStore.ts"
+import type { NoChain, ResponseStore } from "../responses/ResponseStore.ts"
+import type { StoreLost } from "../responses/StoreLost.ts"
 import type { Row } from "../responses/Rows.ts"
 
 type Store = ResponseStore["Service"]
@@ -38,6 +39,25 @@ const noChain = (reason: NoChain, id: string, maxSize: number): ApiError.ApiErro
           : `Previous response with id '${id}' not found: it continues '${reason.id}', which was deleted.`,
         { param: "previous_response_id", code: "previous_response_not_found" },
       )
+
+/** The items of a conversation. */
+export const conversationItems = (
+  { conversations }: Store,
+  keyId: string,
+  id: string,
+  maxSize: number,
+): Effect.Effect<ReadonlyArray<unknown>, ApiError.ApiError> =>
+  Effect.flatMap(catchLost(conversations.find(keyId, id)), (row) =>
+    row === undefined
+      ? Effect.fail(noConversation(id))
+      : Effect.flatMap(catchLost(conversations.items(row, maxSize)), (items) =>
+          items === undefined ? Effect.fail(tooLarge(maxSize)) : Effect.succeed(items),
+        ),
+  )
+
+/** The error of a conversation that is not there for the key. */
+export const noConversation = (id: string): ApiError.ApiError =>
+  ApiError.invalid(`Conversation with id '${id}' not found.`, { status: 404, code: "not_found", param: "conversation" })
 
 /** The error of a conversation that is larger than a body may be. */
 export const tooLarge = (maxSize: number): ApiError.ApiError =>

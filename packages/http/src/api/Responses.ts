@@ -11,6 +11,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Option from "effect/Option"
 import { ResponseStore } from "../responses/ResponseStore.ts"
 import * as StoredCalls from "./StoredCalls.ts"
+import * as Conversations from "./Conversations.ts"
 import * as Compact from "./Compact.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
@@ -27,14 +28,16 @@ export const layer = HttpRouter.use((http) =>
         http.add("POST", "/v1/responses/compact", compact(router, store)),
         http.add("GET", "/v1/responses", handleGet),
         ...(Option.isNone(store)
-          ? [
+          ? (["/v1/responses/:id/*", "/v1/conversations/*"] as const).map((path) =>
               http.add(
                 "*",
-                "/v1/responses/:id/*",
+                path,
                 Effect.sync(() => HttpReply.error(notStored, Responses)),
               ),
-            ]
-          : StoredResponses.endpoints(store.value).map(([method, path, handler]) => http.add(method, path, handler))),
+            )
+          : [...StoredResponses.endpoints(store.value), ...Conversations.endpoints(store.value)].map(
+              ([method, path, handler]) => http.add(method, path, handler),
+            )),
       ],
       { discard: true },
     ),

@@ -52,21 +52,33 @@ export const prepare =
   <A extends { readonly request: Chat.Request }>(call: A): Effect.Effect<Prepared<A>, ApiError.ApiError> => {
     const { native } = Outline.shorten(call.request)
     const { background, conversation, input, previous_response_id: previous, store: stores } = native?.body ?? {}
-    if (isSet(conversation)) return Effect.fail(unsupported("conversation", "send `previous_response_id`."))
+    if (isSet(conversation) && isSet(previous)) return Effect.fail(bothGiven)
+    if (isSet(conversation) && conversationOf(conversation) === undefined) return Effect.fail(notAConversation)
     if (isSet(previous) && !Predicate.isString(previous)) return Effect.fail(notAnId)
     const isStored = stores !== false
     if (isSet(background) && !isStored) return Effect.fail(notStored)
-    const refers = isSet(previous) || Json.list(input).some(Responses.Request.isReference)
+    const refers = isSet(previous) || isSet(conversation) || Json.list(input).some(Responses.Request.isReference)
     return isStored || refers ? complete(store, call, isStored) : Effect.succeed(call)
   }
 
 const isSet = (value: unknown): boolean => value !== undefined && value !== null && value !== false
 
-const unsupported = (name: string, advice: string): ApiError.ApiError =>
-  ApiError.invalid(`Unsupported parameter: '${name}'. This gateway does not support it: ${advice}`, {
-    param: name,
-    code: "unsupported_parameter",
-  })
+/** The id of a conversation: a text, or an object with it. */
+const conversationOf = (given: unknown): string | undefined =>
+  Json.nonEmptyString(Predicate.isString(given) ? given : Json.fields(given)["id"])
+
+const bothGiven = ApiError.invalid("Send either `previous_response_id` or `conversation`, not both.", {
+  param: "conversation",
+  code: "mutually_exclusive_parameters",
+})
+
+const notAConversation = ApiError.invalid(
+  "Invalid type for 'conversation': expected the id of a conversation, or an object with it.",
+  {
+    param: "conversation",
+    code: "invalid_type",
+  },
+)
 
 const notStored = ApiError.invalid("A response in the background is stored: leave out `store`, or set it to true.", {
   param: "background",
@@ -83,14 +95,19 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
   isStored: boolean,
 ): Effect.fn.Return<Prepared<A>, ApiError.ApiError> {
   const request = Outline.whole(call.request)
-  const { background, conversation: _conversation, metadata, ...body } = request.native?.body ?? {}
+  const { background, conversation, metadata, ...body } = request.native?.body ?? {}
   const { previous_response_id: previousId, ...own } = body
   const keyId = (yield* Caller)?.id ?? ""
   const maxSize = Number((yield* MaxBodySize) ?? Infinity)
   const turns = Predicate.isString(previousId) ? yield* ResponseChain.load(store, keyId, previousId, maxSize) : []
+  if (turns.some(({ conversation_id: id }) => id !== null)) return yield* Effect.fail(ofConversation)
   const unfinished = turns.find(({ status }) => status !== "completed" && status !== "incomplete")
   if (unfinished !== undefined) return yield* Effect.fail(notEnded(unfinished))
-  const earlier = turns.flatMap(Items.ofTurn)
+  const conversationId = conversationOf(conversation) ?? null
+  const earlier =
+    conversationId === null
+      ? turns.flatMap(Items.ofTurn)
+      : yield* ResponseChain.conversationItems(store, keyId, conversationId, maxSize)
   const input = yield* ResponseChain.resolve(store, keyId, Items.ofInput(own["input"]), earlier)
   const history = Items.history(earlier)
   const sent = {
@@ -108,6 +125,7 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
     keyId,
     model: request.model,
     previousId: Predicate.isString(previousId) ? previousId : null,
+    conversationId,
     turns,
     input: JSON.stringify(input),
     metadata: metadata ?? {},
@@ -115,6 +133,11 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
   })
   return { ...call, request: completed, recording }
 })
+
+const ofConversation = ApiError.invalid(
+  "The previous response belongs to a conversation: send `conversation` in place of `previous_response_id`.",
+  { param: "previous_response_id" },
+)
 
 const notEnded = ({ id, status }: Row): ApiError.ApiError =>
   ApiError.invalid(`Previous response with id '${id}' cannot be continued: its status is ${status}.`, {
@@ -153,6 +176,7 @@ const decode = (
 const record = (
   store: ResponseStore["Service"],
   {
+    conversationId,
     input,
     isInBackground,
     keyId,
@@ -164,6 +188,7 @@ const record = (
     readonly keyId: string
     readonly model: string
     readonly previousId: string | null
+    readonly conversationId: string | null
     readonly turns: ReadonlyArray<Row>
     readonly input: string
     readonly metadata: unknown
@@ -175,7 +200,17 @@ const record = (
   const row = (response: string) =>
     Effect.map(store.expiring(turns), (extended) => {
       const status = Json.string(Json.fields(Json.parse(response))["status"])
-      return { id, key_id: keyId, previous_id: previousId, model, status, response, input, extends: extended }
+      return {
+        id,
+        key_id: keyId,
+        previous_id: previousId,
+        conversation_id: conversationId,
+        model,
+        status,
+        response,
+        input,
+        extends: extended,
+      }
     })
   const background: InBackground = {
     start: (queued, run) =>
@@ -189,7 +224,14 @@ const record = (
     events: ResponseChain.eventsOf(store, { id, key_id: keyId }, -1),
   }
   return {
-    fields: () => ({ id, background: isInBackground, metadata, previous_response_id: previousId, store: isStored }),
+    fields: () => ({
+      id,
+      background: isInBackground,
+      metadata,
+      previous_response_id: previousId,
+      ...(conversationId === null ? undefined : { conversation: { id: conversationId } }),
+      store: isStored,
+    }),
     save: (response) =>
       Effect.catch(Effect.flatMap(row(response), store.save), ({ message }) => {
         isStored = false

@@ -24,16 +24,19 @@ import type { InFlight } from "../InFlight.ts"
 import * as EventLog from "./EventLog.ts"
 import { inTime } from "./InTime.ts"
 import * as Items from "./Items.ts"
-import type { Ended, Failure, Run, StoreLost } from "./ResponseStore.ts"
+import type { Ended, Failure, Run } from "./ResponseStore.ts"
 import { TooMany } from "./ResponseStore.ts"
 import * as Rows from "./Rows.ts"
 import * as RunningRows from "./RunningRows.ts"
+import type { StoreLost } from "./StoreLost.ts"
 
 export interface Options {
   readonly sql: SqlClient
   /** The most responses that run at once in this process. */
   readonly limit: number
   readonly inFlight: InFlight
+  /** Adds the items of a response that has ended to its conversation. */
+  readonly append: (ended: Ended, response: string) => Effect.Effect<void, StoreLost>
 }
 
 export interface Background {
@@ -75,6 +78,7 @@ const crashed: Failure = {
 }
 
 export const make = Effect.fnUntraced(function* ({
+  append,
   inFlight,
   limit,
   sql,
@@ -107,9 +111,10 @@ export const make = Effect.fnUntraced(function* ({
       ({ message }) => Effect.logError(`The end of response ${id} could not be stored: ${message}`),
     )
 
-  const task = ({ id, response }: Ended, run: Run): Effect.Effect<void> =>
+  const task = (queued: Ended, run: Run): Effect.Effect<void> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        const { id, response } = queued
         const log = EventLog.make((batch) => inTime(RunningRows.insertEvents(sql, id, batch)))
         const begun = inTime(RunningRows.start(sql, id, Stored.withStatus(response, "in_progress")))
         const flushing = Effect.forever(Effect.andThen(Effect.sleep(flushInterval), log.flush))
@@ -118,7 +123,10 @@ export const make = Effect.fnUntraced(function* ({
         yield* log.flush
         if (Exit.isSuccess(exit)) {
           const status = Json.string(Json.fields(Json.parse(exit.value))["status"])
-          return yield* endSurely(id, status, exit.value)
+          yield* endSurely(id, status, exit.value)
+          return yield* Effect.catch(append(queued, exit.value), ({ message }) =>
+            Effect.logError(`Response ${id} could not be added to its conversation: ${message}`),
+          )
         }
         const { cause } = exit
         const failure = Option.getOrElse(Cause.findErrorOption(cause), () =>

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import type { StoreLost } from "./ResponseStore.ts"
+import type { StoreLost } from "./StoreLost.ts"
 import type { Batch, Event } from "./RunningRows.ts"
 
 export interface EventLog {

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Bounded from "../store/Bounded.ts"
-import { StoreLost } from "./ResponseStore.ts"
+import { StoreLost } from "./StoreLost.ts"
 
 /** How long the database may take. */
 const timeout = Duration.seconds(5)

@@ -27,6 +27,9 @@ export const ids = (items: ReadonlyArray<unknown>): ReadonlyArray<string> =>
 /** The items of a JSON list. */
 export const ofList = (input: string): ReadonlyArray<unknown> => Json.list(Json.parseExact(input))
 
+/** An item that was stored as JSON. */
+export const ofJson = (item: string): Item => Json.fields(Json.parseExact(item))
+
 /** The items that were the input and the output of a response, in order. */
 export const ofTurn = ({ input, response }: { readonly input: string; readonly response: string }) => [
   ...ofList(input),

@@ -9,7 +9,9 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import type { Conversations } from "./Conversations.ts"
 import type * as Rows from "./Rows.ts"
+import type { StoreLost } from "./StoreLost.ts"
 
 /** How long responses are kept, and how many this process runs in the background at once. */
 export interface Settings {
@@ -17,16 +19,13 @@ export interface Settings {
   readonly background: number
 }
 
-/** The database did not respond. */
-export class StoreLost extends Data.TaggedError("StoreLost")<{ readonly message: string }> {}
-
 /** This process runs as many background responses as it may. */
 export class TooMany extends Data.TaggedError("TooMany")<{ readonly limit: number }> {}
 
 /** A response to store, as in `Rows`. `extends`: the ids of the responses that it continues and that would expire before it. */
 export interface Ended extends Pick<
   Rows.Row,
-  "id" | "key_id" | "previous_id" | "model" | "status" | "response" | "input"
+  "id" | "key_id" | "previous_id" | "conversation_id" | "model" | "status" | "response" | "input"
 > {
   readonly extends: ReadonlyArray<string>
 }
@@ -72,6 +71,7 @@ export class ResponseStore extends Context.Service<
     readonly start: (queued: Ended, run: Run) => Effect.Effect<void, StoreLost | TooMany>
     /** Cancels a response that runs, on whichever gateway. Succeeds with it, or with what it was if it had ended. */
     readonly cancel: (keyId: string, id: string) => Effect.Effect<Rows.Row | undefined, StoreLost>
+    readonly conversations: Conversations
     /** The text of the events of a background response after a sequence number, until it ends. */
     readonly events: (row: Pick<Rows.Row, "id" | "key_id">, after: number) => Stream.Stream<string, StoreLost>
   }

@@ -13,6 +13,8 @@ export interface Row {
   readonly key_id: string
   /** The response that it continues. */
   readonly previous_id: string | null
+  /** The conversation that it belongs to. */
+  readonly conversation_id: string | null
   /** The route or deployment that its client called. */
   readonly model: string
   readonly status: string

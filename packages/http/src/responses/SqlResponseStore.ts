@@ -10,6 +10,8 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { Drain } from "../Drain.ts"
 import * as Background from "./Background.ts"
+import * as ConversationRows from "./ConversationRows.ts"
+import * as Conversations from "./Conversations.ts"
 import { inTime } from "./InTime.ts"
 import * as Items from "./Items.ts"
 import type { Ended, NoChain, Settings } from "./ResponseStore.ts"
@@ -29,7 +31,18 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
     Effect.gen(function* () {
       const sql = yield* SqlClient
       const keep = Duration.toMillis(settings.keep)
-      const background = yield* Background.make({ sql, limit: settings.background, inFlight: (yield* Drain).inFlight })
+      const conversations = Conversations.make(sql, keep)
+      /** Adds the items of a response that has ended to its conversation. */
+      const append = ({ conversation_id: id, input, key_id: keyId }: Ended, response: string) =>
+        id === null
+          ? Effect.void
+          : Effect.asVoid(conversations.append(keyId, id, [...Items.ofList(input), ...Items.ofOutput(response)]))
+      const background = yield* Background.make({
+        append,
+        sql,
+        limit: settings.background,
+        inFlight: (yield* Drain).inFlight,
+      })
       yield* Effect.forkScoped(hourly(sql))
       const now = Clock.currentTimeMillis
       const insert = ({ extends: extended, ...ended }: Ended, running: Pick<Rows.Row, "gateway_id" | "lease_until">) =>
@@ -46,12 +59,16 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
         )
       return {
         find,
+        conversations,
         save: (ended) =>
-          inTime(
-            Effect.andThen(
-              Rows.insertItems(sql, ended.id, Items.ids(Items.ofOutput(ended.response))),
-              insert(ended, { gateway_id: null, lease_until: null }),
+          Effect.andThen(
+            inTime(
+              Effect.andThen(
+                Rows.insertItems(sql, ended.id, Items.ids(Items.ofOutput(ended.response))),
+                insert(ended, { gateway_id: null, lease_until: null }),
+              ),
             ),
+            append(ended, ended.response),
           ),
         chain: (keyId, id, maxSize) =>
           Effect.flatMap(now, (at) =>
@@ -86,14 +103,15 @@ const complete = (links: ReadonlyArray<Rows.Link>, id: string, maxSize: number):
   return first.previous_id === null ? links : { _tag: "NotFound", id: first.previous_id }
 }
 
-/** Deletes expired responses once an hour. What fails is tried again an hour later. */
+/** Deletes expired responses and conversations once an hour. What fails is tried again an hour later. */
 const hourly = (sql: SqlClient): Effect.Effect<void> => {
-  const removeAll: Effect.Effect<void, SqlError> = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.flatMap(Rows.removeExpired(sql, now, chunk), (removed) =>
-      removed < chunk ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), removeAll),
-    ),
-  )
-  return removeAll.pipe(
+  const removeAll = (remove: typeof Rows.removeExpired): Effect.Effect<void, SqlError> =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.flatMap(remove(sql, now, chunk), (removed) =>
+        removed < chunk ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), removeAll(remove)),
+      ),
+    )
+  return Effect.andThen(removeAll(Rows.removeExpired), removeAll(ConversationRows.removeExpired)).pipe(
     Effect.catch((error) => Effect.logDebug("Expired responses could not be deleted", error)),
     Effect.repeat(Schedule.spaced("1 hour")),
     Effect.asVoid,

@@ -1,0 +1,59 @@
+/**
+ * Conversations: items that calls read and add to, by the id of the conversation. Each is kept for as long as responses are, after
+ * the last call that added to it.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import { randomUUID } from "node:crypto"
+import * as ConversationRows from "./ConversationRows.ts"
+import { inTime } from "./InTime.ts"
+import * as Items from "./Items.ts"
+import type { StoreLost } from "./StoreLost.ts"
+
+export interface Conversations {
+  readonly create: (keyId: string, metadata: string) => Effect.Effect<ConversationRows.Row, StoreLost>
+  readonly find: (keyId: string, id: string) => Effect.Effect<ConversationRows.Row | undefined, StoreLost>
+  readonly update: (row: ConversationRows.Row, metadata: string) => Effect.Effect<ConversationRows.Row, StoreLost>
+  readonly remove: (row: ConversationRows.Row) => Effect.Effect<void, StoreLost>
+  /** Its items in order, each with an id. `undefined` if they have more than `maxSize` characters. */
+  readonly items: (
+    row: ConversationRows.Row,
+    maxSize: number,
+  ) => Effect.Effect<ReadonlyArray<Items.Item> | undefined, StoreLost>
+  /** Adds items, and succeeds with them: each with an id. */
+  readonly append: (
+    keyId: string,
+    id: string,
+    items: ReadonlyArray<unknown>,
+  ) => Effect.Effect<ReadonlyArray<Items.Item>, StoreLost>
+  /** Succeeds with whether there was one. */
+  readonly removeItem: (row: ConversationRows.Row, itemId: string) => Effect.Effect<boolean, StoreLost>
+}
+
+/** `keep` is in milliseconds. */
+export const make = (sql: SqlClient, keep: number): Conversations => {
+  const now = Clock.currentTimeMillis
+  return {
+    create: (key_id, metadata) =>
+      Effect.flatMap(now, (at) => {
+        const id = `conv_${randomUUID().replaceAll("-", "")}`
+        const row = { id, key_id, metadata, items: 0, created_at: at, expires_at: at + keep }
+        return Effect.as(inTime(ConversationRows.insert(sql, row)), row)
+      }),
+    find: (keyId, id) => Effect.flatMap(now, (at) => inTime(ConversationRows.find(sql, keyId, id, at))),
+    update: (row, metadata) => Effect.as(inTime(ConversationRows.update(sql, row.id, metadata)), { ...row, metadata }),
+    remove: ({ id }) => inTime(ConversationRows.remove(sql, [id])),
+    items: ({ id }, maxSize) =>
+      Effect.map(inTime(ConversationRows.items(sql, id, maxSize)), (rows) =>
+        rows?.map(({ item }) => Items.ofJson(item)),
+      ),
+    append: (keyId, id, items) =>
+      Effect.flatMap(now, (at) => {
+        const listed = Items.listed(items, randomUUID().replaceAll("-", ""))
+        const rows = listed.map((item) => ({ id: String(item["id"]), item: JSON.stringify(item) }))
+        return Effect.as(inTime(ConversationRows.append(sql, keyId, id, rows, at + keep)), listed)
+      }),
+    removeItem: ({ id }, itemId) => inTime(ConversationRows.removeItem(sql, id, itemId)),
+  }
+}
