@@ -138,6 +138,11 @@ export class Router extends Context.Service<
     readonly canonicalName: (model: string) => string
     /** The vendor of a deployment, by OpenTelemetry's name, and its server. `undefined` if there is no such deployment. */
     readonly originOf: (deployment: string) => Origin | undefined
+    /**
+     * The credential of a deployment's account, as `ProviderService.account` has it. `place` is that of the account among several,
+     * from 1, as in receipts.
+     */
+    readonly accountOf: (deployment: string, place?: number) => string | undefined
     /** The protocols of a model's deployments. None if its route has a cache or a shadow, which take the whole request. */
     readonly protocols: (model: string) => ReadonlySet<string>
     /** The timeout of a call on a model's route, in milliseconds: its `timeout.total`. `undefined` if no route has the name. */
@@ -341,6 +346,10 @@ const service = (router: Calls.Running, scope: Scope.Scope): Router["Service"] =
   deployments: () => router.generation.deploymentNames,
   canonicalName: (model) => router.generation.canonicalName(model),
   originOf: (deployment) => router.generation.candidates.get(deployment)?.origin,
+  accountOf: (deployment, place) => {
+    const candidate = router.generation.candidates.get(deployment)
+    return (place === undefined ? candidate : candidate?.accounts?.all[place - 1])?.provider.account
+  },
   protocols: (model) => router.generation.protocols(model),
   totalTimeout: (model) => router.generation.routeOf(model)?.total,
   maxCost: (request) => router.generation.maxCost(request),

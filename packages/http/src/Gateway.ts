@@ -10,6 +10,7 @@ import * as ActivityEndpoint from "./api/Activity.ts"
 import * as ChatCompletions from "./api/ChatCompletions.ts"
 import * as Embeddings from "./api/Embeddings.ts"
 import * as Explain from "./api/Explain.ts"
+import * as Files from "./api/Files.ts"
 import * as Gemini from "./api/Gemini.ts"
 import * as Generate from "./api/Generate.ts"
 import * as Messages from "./api/Messages.ts"
@@ -38,6 +39,7 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   Responses.layer,
   Embeddings.layer,
   Operations.layer,
+  Files.layer,
   Messages.layer,
   Gemini.layer,
   Models.layer,

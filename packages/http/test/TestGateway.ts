@@ -10,7 +10,9 @@ import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
 import * as OpenAiProvider from "@understudy/providers/openai"
+import type { ProviderStartError } from "@understudy/providers/internal/ProviderStartError"
 import * as Transport from "@understudy/providers/transport"
+import type * as Config from "effect/Config"
 import * as FaultServer from "@understudy/providers/testing"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
@@ -59,6 +61,8 @@ export interface Options {
   readonly backups?: Partial<Deployment.Options>
   /** Who both deployments are, given the fault server's URL: OpenAI if not said. */
   readonly provider?: (url: string) => ReturnType<typeof OpenAiProvider.layer>
+  /** Who the backup is, with credentials of its own. */
+  readonly backupProvider?: Deployment.Providers<ProviderStartError | Config.ConfigError>
   /** Whose `primary` is; as `provider` says if not said. */
   readonly vendor?: Vendor
   /** Whose `backup` is; as primary's if not said. */
@@ -93,7 +97,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       primary: Deployment.make({ model: "primary", provider: vendors[options.vendor ?? "openai"], ...options.primary }),
       backup: Deployment.make({
         model: "backup",
-        provider: vendors[options.backup ?? options.vendor ?? "openai"],
+        provider: options.backupProvider ?? vendors[options.backup ?? options.vendor ?? "openai"],
         ...options.backups,
         ...(options.prefilling === true ? { capabilities: { prefill: true } } : undefined),
       }),

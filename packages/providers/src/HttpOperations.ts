@@ -23,6 +23,8 @@ export interface Endpoint {
   readonly template: RequestTemplate
   /** What a request is sent with besides what the client sent. */
   readonly fields?: ((request: Operation.Request) => Readonly<Record<string, unknown>>) | undefined
+  /** Whether the model is a field of the body. Default: true. */
+  readonly sendsModel?: boolean | undefined
   /** The usage in a complete response, or in an event of a stream. `undefined` if it has none. */
   readonly usage: (body: Json.Fields, request: Operation.Request) => Chat.Usage | undefined
   /** Whether an event proves that a stream is complete. Its data is JSON, but for OpenAI's `[DONE]`. */
@@ -43,6 +45,7 @@ export interface Sending {
     template: RequestTemplate,
     body: Transport.Body,
     scope: Scope.Scope,
+    isUnbounded?: boolean,
   ) => Effect.Effect<Transport.StreamingResponse, ProviderError>
   readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
   readonly bytes: (response: Transport.StreamingResponse) => Stream.Stream<Uint8Array, ProviderError>
@@ -50,7 +53,7 @@ export interface Sending {
   /** Reads a response whose status is not 2xx, and fails with its error. */
   readonly failOpened: (
     response: Transport.StreamingResponse,
-    operation: Operation.Name,
+    request: Operation.Request,
   ) => Effect.Effect<never, ProviderError>
   /** An error in a body with status 2xx, if it is one. */
   readonly errorIn: (body: Json.Fields) => ProviderError | undefined
@@ -77,17 +80,19 @@ const respond = (
   scope: Scope.Scope,
 ): Effect.Effect<Frames, ProviderError> => {
   const { body, headers } = written(endpoint, request)
-  const template = withNative(withModel(endpoint.template, request.model), {
+  const template = withNative(withPath(withModel(endpoint.template, request.model), request), {
     headers: { ...request.native?.headers, ...headers },
-    query: request.native?.query,
+    query: request.query,
   })
-  return Effect.flatMap(sending.open(template, body, scope), (response) => {
-    if (response.status < 200 || response.status >= 300) return sending.failOpened(response, request.operation)
+  // A file is as large as it is: none of it is kept.
+  const isFile = request.operation === "files" && request.streaming === true
+  return Effect.flatMap(sending.open(template, body, scope, isFile), (response) => {
+    if (response.status < 200 || response.status >= 300) return sending.failOpened(response, request)
     const contentType = contentTypeOf(response)
     if (/^text\/event-stream/i.test(contentType)) {
       return Effect.succeed(ofEvents(endpoint, request, sending, response, contentType))
     }
-    return request.streaming === true && !isText(contentType)
+    return isFile || (request.streaming === true && !isText(contentType))
       ? Effect.succeed(ofBytes(endpoint, request, sending.bytes(response), contentType))
       : Effect.map(complete(endpoint, request, sending, response, contentType), Stream.succeed)
   })
@@ -97,22 +102,41 @@ const respond = (
 // Request
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** The template with the method and the path of the request. */
+const withPath = (template: RequestTemplate, { method, path = [] }: Operation.Request): RequestTemplate => {
+  const [endpoint = "", query] = template.path.split("?", 2)
+  const whole = [endpoint, ...path.map(encodeURIComponent)].join("/")
+  return { ...template, method, path: query === undefined ? whole : `${whole}?${query}` }
+}
+
 const written = (
-  { fields }: Endpoint,
+  { fields, sendsModel = true }: Endpoint,
   request: Operation.Request,
 ): { readonly body: Transport.Body; readonly headers: Record<string, string> } => {
   const { body, model, overrides } = request
   const { force, params } = overrides?.extraBody ?? {}
   const missing = Object.entries(params ?? {}).filter(([name]) => (Operation.field(request, name) ?? null) === null)
-  const more = { ...Object.fromEntries(missing), ...fields?.(request), ...force }
-  if (body.type === "json")
-    return { body: JsonText.print({ ...body.fields, ...more, model }, body.fields), headers: {} }
-  const own: ReadonlyArray<Operation.Field> = Object.entries({ ...more, model }).map(([name, value]) => ({
+  const more = {
+    ...Object.fromEntries(missing),
+    ...fields?.(request),
+    ...force,
+    ...(sendsModel ? { model } : undefined),
+  }
+  if (body.type === "none") return { body: undefined, headers: {} }
+  if (body.type === "json") {
+    const { model: _, ...own } = body.fields
+    return { body: JsonText.print({ ...(sendsModel ? body.fields : own), ...more }, body.fields), headers: {} }
+  }
+  const own: ReadonlyArray<Operation.Field> = Object.entries(more).map(([name, value]) => ({
     name,
     value: String(value),
   }))
-  const replaced = new Set(own.map(({ name }) => name))
-  const multipart = MultipartBody.make([...own, ...body.parts.filter(({ name }) => !replaced.has(name))])
+  const replaced = new Set(["model", ...own.map(({ name }) => name)])
+  const sent = body.parts.flatMap((part) => {
+    if (replaced.has(part.name)) return []
+    return "open" in part && part.forModel !== undefined ? [{ ...part, ...part.forModel(model) }] : [part]
+  })
+  const multipart = MultipartBody.make([...own, ...sent])
   return {
     body: multipart.open,
     headers: { "content-type": multipart.contentType, "content-length": String(multipart.size) },

@@ -14,7 +14,7 @@
 import type * as Chat from "@understudy/core/Chat"
 import type * as Embedding from "@understudy/core/Embedding"
 import * as Outline from "@understudy/core/internal/model/Outline"
-import type { Name } from "@understudy/core/Operation"
+import type * as Operation from "@understudy/core/Operation"
 import type { Provider } from "@understudy/core/Provider"
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
@@ -114,7 +114,7 @@ export interface Options<Wire extends WireError> {
   /** The operations besides chat and embeddings. */
   readonly operations?: HttpOperations.Options | undefined
   /** The reason of an error of an operation, in place of the vendor's table. */
-  readonly operationReason?: ((operation: Name) => Options<Wire>["reason"]) | undefined
+  readonly operationReason?: ((request: Operation.Request) => Options<Wire>["reason"]) | undefined
   /** The vendor's table of errors. */
   readonly reason: (error: Wire, status: number | undefined, retryAfter: Duration.Duration | undefined) => Reason
   /** The credential that identifies the account. */
@@ -122,6 +122,8 @@ export interface Options<Wire extends WireError> {
   /** Removes the deployment's secrets from responses and errors. */
   readonly redaction: Redaction.Redaction
   readonly sender: Transport.HttpSender
+  /** Sends requests for files, whose size has no limit. */
+  readonly unbounded?: Transport.HttpSender | undefined
   /** Whether the model is served nearby: see `Local`. */
   readonly local: boolean
   readonly template: RequestTemplate
@@ -405,7 +407,11 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
       options.operations &&
       HttpOperations.make(options.operations, {
         ...sending,
-        failOpened: (response, operation) => failOpened(response, options.operationReason?.(operation)),
+        open: (template, body, scope, isUnbounded) =>
+          isUnbounded === true && options.unbounded !== undefined
+            ? Effect.mapError(options.unbounded.open(template, body, scope), NetworkError.orUnexpected)
+            : open(template, body, scope),
+        failOpened: (response, request) => failOpened(response, options.operationReason?.(request)),
         errorIn: (body) => {
           if (!Json.isObject(body["error"])) return undefined
           return errors.inlineError(codec.Errors.parse(JSON.stringify(body)))

@@ -165,7 +165,7 @@ const run = <Request extends AnyRequest, A>(
     step: Plan.Step,
     options: Attempt.Options & Fallback.StepOptions,
   ): Effect.Effect<A, Plan.FailedStep> => {
-    const { accounts } = step.leaf.candidate
+    const accounts = accountsFor(call, step.leaf.candidate)
     if (accounts !== undefined) {
       const rotation = AccountRotation.begin(accounts, step, (each) => attempt(planned, each, options), recorder)
       return Effect.mapError(retrying(planned, step, rotation.attempt, options.onWait), (error) =>
@@ -208,6 +208,14 @@ const run = <Request extends AnyRequest, A>(
       ({ failures }) => Errors.allFailed(route.name, failures, recorder.receipt),
     ),
   )
+}
+
+/** The accounts of a deployment that has several: all, or the one that holds what the call is about. */
+const accountsFor = ({ request }: Call, { accounts }: Candidate.Candidate): Candidate.Accounts | undefined => {
+  const account = "operation" in request ? request.holder?.account : undefined
+  return accounts === undefined || account === undefined
+    ? accounts
+    : { all: accounts.all.filter(({ provider }) => provider.account === account), turn: 0 }
 }
 
 const none: ReadonlyArray<Plan.Step> = []

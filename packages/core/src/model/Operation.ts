@@ -20,6 +20,8 @@ export const names = [
   "audio.transcriptions",
   "audio.translations",
   "rerank",
+  "files",
+  "batches",
 ] as const
 
 export type Name = (typeof names)[number]
@@ -33,13 +35,17 @@ export const isName = (name: string): name is Name => known.has(name)
 // Requests
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** A file of a multipart body. `open` reads it from its beginning, as often as the request is sent. `size` is in bytes. */
+/**
+ * A file of a multipart body. `open` reads it from its beginning, as often as the request is sent. `size` is in bytes. `forModel`: the
+ * file as it is sent for a model, if it names one in its content, as batches do.
+ */
 export interface File {
   readonly name: string
   readonly filename: string | undefined
   readonly mediaType: string
   readonly size: number
   readonly open: () => AsyncIterable<Uint8Array>
+  readonly forModel?: ((model: string) => Pick<File, "size" | "open">) | undefined
 }
 
 /** A field of a multipart body. */
@@ -54,12 +60,26 @@ export type Part = Field | File
 export type Body =
   | { readonly type: "json"; readonly fields: Readonly<Record<string, unknown>> }
   | { readonly type: "multipart"; readonly parts: ReadonlyArray<Part> }
+  | { readonly type: "none" }
+
+/** A deployment, and one of its accounts if it has several: see `ProviderService.account`. */
+export interface Holder {
+  readonly deployment: string
+  readonly account?: string | undefined
+}
 
 export interface Request {
   readonly operation: Name
   /** The name of a route or a deployment; in a request to a provider, the vendor's model id. */
   readonly model: string
   readonly body: Body
+  /** The HTTP method. Default: `POST`. */
+  readonly method?: "GET" | "POST" | "DELETE" | undefined
+  /** What follows the path of the operation: `["file-123", "content"]`. */
+  readonly path?: ReadonlyArray<string> | undefined
+  readonly query?: Readonly<Record<string, string>> | undefined
+  /** Where that is held which the request is about: no other deployment is tried. */
+  readonly holder?: Holder | undefined
   /** Whether the bytes of the response are to arrive as the provider sends them. Otherwise they are one frame. Default: false. */
   readonly streaming?: boolean | undefined
   /** Labels of this call, for the conditions of routes. */
@@ -75,6 +95,7 @@ export interface Request {
 /** A field of the body: a value of its JSON, or the text of a part. */
 export const field = ({ body }: Pick<Request, "body">, name: string): unknown => {
   if (body.type === "json") return body.fields[name]
+  if (body.type === "none") return undefined
   const part = body.parts.find((part) => part.name === name)
   return part !== undefined && "value" in part ? part.value : undefined
 }
@@ -84,7 +105,7 @@ export const fieldsOf = ({ body }: Pick<Request, "body">): Readonly<Record<strin
   const fields =
     body.type === "json"
       ? Object.entries(body.fields)
-      : body.parts.flatMap((part) => ("value" in part ? [[part.name, part.value] as const] : []))
+      : partsOf(body).flatMap((part) => ("value" in part ? [[part.name, part.value] as const] : []))
   return Object.fromEntries(fields.filter(([name]) => name !== "model"))
 }
 
@@ -95,6 +116,7 @@ export const withFields = (request: Request, fields: Readonly<Record<string, unk
     const known = Object.entries(fields).filter(([name]) => name in body.fields)
     return { ...request, body: { ...body, fields: { ...body.fields, ...Object.fromEntries(known) } } }
   }
+  if (body.type === "none") return request
   const parts = body.parts.map((part) => {
     const value = "value" in part ? fields[part.name] : undefined
     return value === undefined ? part : { name: part.name, value: String(value) }
@@ -104,7 +126,9 @@ export const withFields = (request: Request, fields: Readonly<Record<string, unk
 
 /** The files of the body. */
 export const filesOf = ({ body }: Pick<Request, "body">): ReadonlyArray<File> =>
-  body.type === "json" ? [] : body.parts.filter((part) => "open" in part)
+  partsOf(body).filter((part) => "open" in part)
+
+const partsOf = (body: Body): ReadonlyArray<Part> => (body.type === "multipart" ? body.parts : [])
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Responses
@@ -168,6 +192,9 @@ const numberOf = (value: unknown, fallback: number): number => {
   return Number.isFinite(number) && number >= 0 ? number : fallback
 }
 
+/** Whether what it costs is known only long after it was answered: budgets cannot cover it. */
+export const isOpenEnded = ({ body, operation }: Request): boolean => operation === "batches" && body.type === "json"
+
 /** The completions that a request asks for: of each of its prompts, `n`, or the best of more. */
 const completionsOf = (request: Request): number => {
   const prompt = field(request, "prompt")
@@ -195,6 +222,8 @@ export const maxOutputTokens = (request: Request, maxOutput: number | undefined)
       return maxOutput ?? outputPerTranscription
     case "moderations":
     case "rerank":
+    case "files":
+    case "batches":
       return 0
   }
 }

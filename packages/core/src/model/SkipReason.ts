@@ -1,7 +1,7 @@
 /**
  * Why a call did not try a deployment of its route: one closed union, and what each reason means.
  *
- * The plan decides the first four (`Plan`), error branches the next three (`ErrorBranch`), admission the next five
+ * The plan decides the first five (`Plan`), error branches the next three (`ErrorBranch`), admission the next five
  * (`Admission`), budgets the last (`Spending`). `meaning` is their one interpretation: a new reason is a case here, and where it is decided.
  */
 import type { Capability } from "./Capabilities.ts"
@@ -17,6 +17,8 @@ export type PlanSkip =
   | { readonly _tag: "ContextWindowTooSmall"; readonly tokens: number; readonly window: number }
   /** The provider does not have the operation of the call. */
   | { readonly _tag: "MissingOperation"; readonly operation: Name }
+  /** The call is about something that another deployment holds, such as a file. */
+  | { readonly _tag: "NotHolder"; readonly holder: string }
   /** Weight 0 in a `balance` or a `hedge`. */
   | { readonly _tag: "ZeroWeight" }
 
@@ -85,6 +87,8 @@ export const meaning = (reason: SkipReason): Meaning => {
       ])
     case "MissingOperation":
       return unsuited(`does not have the operation ${reason.operation}`, ["Unsupported"])
+    case "NotHolder":
+      return unsuited(`does not hold it: "${reason.holder}" does`)
     case "ZeroWeight":
       return unsuited("weight 0")
     case "BranchNotTaken":

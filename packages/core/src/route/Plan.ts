@@ -433,13 +433,21 @@ const availabilityOf = (candidate: Candidate, call: Call.Call): Availability => 
 }
 
 /** Whether the model and its provider have the capabilities that the call requires. */
-export const checkCapabilities = ({ deployment, provider }: Candidate, call: Call.Call): Availability => {
+export const checkCapabilities = (candidate: Candidate, call: Call.Call): Availability => {
+  const { deployment, provider } = candidate
+  const holder = Call.isOperation(call) ? call.request.holder : undefined
+  if (holder !== undefined && !holds(candidate, holder)) return { _tag: "NotHolder", holder: holder.deployment }
   if (Call.isOperation(call) && !hasOperation(deployment, provider, call.request.operation))
     return { _tag: "MissingOperation", operation: call.request.operation }
   if (Call.isEmbedding(call) && provider.embed === undefined) return { _tag: "MissingCapability", need: "embeddings" }
   const need = Call.missingCapability(call, deployment.capabilities)
   return need === undefined ? available : { _tag: "MissingCapability", need }
 }
+
+/** Whether it is this deployment, with that account where it has several. */
+const holds = ({ accounts, name }: Candidate, { account, deployment }: Operation.Holder): boolean =>
+  name === deployment &&
+  (accounts === undefined || account === undefined || accounts.all.some(({ provider }) => provider.account === account))
 
 /** Whether the deployment has the operation: by its own list, else by what its vendor has. */
 const hasOperation = (

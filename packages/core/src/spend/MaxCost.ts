@@ -35,6 +35,7 @@ export const ofAttempt = (deployment: Priced, call: Call, model: () => string): 
   const { price, priceOf } = deployment
   const known = price ?? priceOf?.(model())
   const { request } = call
+  if ("operation" in request && Operation.isOpenEnded(request)) return Number.POSITIVE_INFINITY
   return known === undefined
     ? 0
     : Cost.most(

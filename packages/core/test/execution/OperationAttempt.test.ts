@@ -7,6 +7,7 @@ import { TestClock } from "effect/testing"
 import * as BudgetedRouter from "../../src/BudgetedRouter.ts"
 import * as Deployment from "../../src/deployment/Deployment.ts"
 import type * as Operation from "../../src/model/Operation.ts"
+import { Provider } from "../../src/model/Provider.ts"
 import type { Receipt } from "../../src/receipt/Receipt.ts"
 import type { RouterError } from "../../src/execution/RouterError.ts"
 import { Router } from "../../src/Router.ts"
@@ -260,5 +261,63 @@ describe("the cost of an operation", () => {
       assert.strictEqual(primary.operations.length, 0)
       assert.strictEqual((yield* respond(request("images.generations", { n: 2 }))).text, "done")
     }).pipe(Effect.provide(budgeted))
+  })
+
+  it.effect("of a batch is known too late for a budget, which does not cover it", () => {
+    const primary = up()
+    const budgeted = BudgetedRouter.layer.pipe(
+      Layer.provide([
+        router({ primary, backup: primary }),
+        Budgets.layerMemory([
+          { id: "all", scope: { type: "all" }, amount: 1000, window: { unit: "day" }, atLimit: "refuse" },
+        ]),
+      ]),
+    )
+    return Effect.gen(function* () {
+      const { kind, message } = yield* Effect.flip(respond(request("batches", { input_file_id: "file-1" })))
+      assert.deepStrictEqual([kind, message.includes("all")], ["BudgetExceeded", true])
+      assert.strictEqual((yield* respond(request("files"))).text, "done")
+    }).pipe(Effect.provide(budgeted))
+  })
+})
+
+describe("an operation about what a deployment holds", () => {
+  const held = (account?: string): Operation.Request => ({
+    operation: "files",
+    model: "route",
+    method: "GET",
+    path: ["file-1"],
+    body: { type: "none" },
+    holder: { deployment: "primary", account },
+  })
+
+  it.effect("goes to no other deployment, and says who holds it", () => {
+    const backup = up()
+    return Effect.gen(function* () {
+      const { kind, message, receipt } = yield* Effect.flip(respond(held()))
+      assert.strictEqual(kind, "Unavailable")
+      assert.include(message, 'backup: does not hold it: "primary" does')
+      assert.deepStrictEqual([receipt?.attempts.length, backup.operations.length], [1, 0])
+    }).pipe(Effect.provide(router({ primary: down(), backup })))
+  })
+
+  it.effect("goes to the one of a deployment's accounts that holds it, every time", () => {
+    const [one, two] = [up("one"), up("two")]
+    const account = (scripted: Testing.Scripted, account: string) =>
+      Layer.effect(
+        Provider,
+        Effect.map(Effect.provide(Provider, scripted.layer), (provider) => ({ ...provider, account })),
+      )
+    const pool = RouterModule.layer({
+      deployments: {
+        primary: Deployment.make({ model: "first", provider: [account(one, "first"), account(two, "second")] }),
+      },
+      routes: { route: Route.fallback("primary") },
+    })
+    return Effect.gen(function* () {
+      for (let call = 0; call < 3; call++) assert.strictEqual((yield* respond(held("second"))).text, "two")
+      assert.strictEqual((yield* Router).accountOf("primary", 2), "second")
+      assert.strictEqual((yield* Effect.flip(respond(held("third")))).kind, "InvalidRequest")
+    }).pipe(Effect.provide(pool))
   })
 })

@@ -117,33 +117,47 @@ export type OperationBody = Effect.Effect<
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
+/** Changes the error of a call of an operation. */
+export type Refine = (error: ApiError.ApiError, cause: RouterError) => ApiError.ApiError
+
+/** What an endpoint of an operation changes: the text of a complete response, and errors. */
+export interface OperationOptions {
+  readonly rewrite?: (text: string, request: Operation.Request, operating: Operating) => string
+  readonly refine?: Refine
+}
+
 /** Handles a request of an operation besides chat and embeddings. `protocol` encodes its errors. */
-export const operate = (router: Router["Service"], protocol: ClientProtocol, body: OperationBody): Handler =>
-  called(protocol, body, (call) =>
-    Effect.flatMap(
-      Effect.mapError(router.operate(call.request, call.options), (error) => ApiError.make(error, call.level)),
-      (operating) => {
-        WriteTimeout.limit(call.http, call.clock, operating)
-        return call.request.streaming === true
-          ? Effect.succeed(operatedStream(call, operating, protocol))
-          : operatedWhole(call, operating)
-      },
-    ),
-  )
+export const operate = (
+  router: Router["Service"],
+  protocol: ClientProtocol,
+  body: OperationBody,
+  { refine = (error) => error, rewrite }: OperationOptions = {},
+): Handler =>
+  called(protocol, body, (call) => {
+    const failed = (error: RouterError) => refine(ApiError.make(error, call.level), error)
+    return Effect.flatMap(Effect.mapError(router.operate(call.request, call.options), failed), (operating) => {
+      WriteTimeout.limit(call.http, call.clock, operating)
+      return call.request.streaming === true
+        ? Effect.succeed(operatedStream(call, operating, protocol))
+        : Effect.mapError(operatedWhole(call, operating, rewrite), failed)
+    })
+  })
 
 /** A complete response. It is read to its end: then its call has a cost. */
 const operatedWhole = (
-  { level }: Incoming,
-  { contentType, frames, receipt }: Operating,
-): Effect.Effect<HttpServerResponse.HttpServerResponse, ApiError.ApiError> =>
-  Effect.mapBoth(Stream.runCollect(frames), {
-    onFailure: (error) => ApiError.make(error, level),
-    onSuccess: (frames) =>
-      HttpServerResponse.uint8Array(Buffer.concat(frames.map(({ data }) => Buffer.from(data))), {
-        headers: HttpReply.headers(receipt, level),
-        contentType,
-      }),
+  { level, request }: Incoming & { readonly request: Operation.Request },
+  operating: Operating,
+  rewrite: OperationOptions["rewrite"],
+): Effect.Effect<HttpServerResponse.HttpServerResponse, RouterError> => {
+  const { contentType, frames, receipt } = operating
+  return Effect.map(Stream.runCollect(frames), (frames) => {
+    const headers = HttpReply.headers(receipt, level)
+    const whole = Buffer.concat(frames.map(({ data }) => Buffer.from(data)))
+    return rewrite === undefined
+      ? HttpServerResponse.uint8Array(whole, { headers, contentType })
+      : HttpServerResponse.text(rewrite(whole.toString(), request, operating), { headers, contentType })
   })
+}
 
 /**
  * A stream, as it arrives. One that breaks ends in an error event where it has events; else the connection is cut, so that the

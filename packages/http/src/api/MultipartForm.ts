@@ -54,6 +54,8 @@ export const read: Effect.Effect<
   }).pipe(
     Effect.provideService(MaxBodySize, limits.upload),
     Effect.provideService(Multipart.MaxParts, limits.fields),
+    // By default a file of type application/jsonl is a field, because its type contains application/json.
+    Effect.provideService(Multipart.FieldMimeTypes, []),
     Effect.catch((error) => Effect.fail(errorOf(error, limits))),
   )
   const released = Effect.addFinalizer(() => Effect.sync(() => budget.store(-stored)))

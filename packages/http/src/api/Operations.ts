@@ -29,7 +29,8 @@ interface Row {
   readonly isStream?: boolean
 }
 
-const rows: ReadonlyArray<Row> = [
+/** The endpoints. */
+export const rows: ReadonlyArray<Row> = [
   { path: "/v1/completions", operation: "completions", body: "json" },
   { path: "/v1/moderations", operation: "moderations", body: "json" },
   { path: "/v1/images/generations", operation: "images.generations", body: "json" },

@@ -29,6 +29,8 @@ const details = (reason: SkipReason): object | undefined => {
         : { budget: reason.budget, permanent: true }
     case "MissingCapability":
       return { capability: reason.need }
+    case "NotHolder":
+      return { holder: reason.holder }
     case "MissingOperation":
       return { operation: reason.operation }
     case "ContextWindowTooSmall":

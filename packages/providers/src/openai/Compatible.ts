@@ -45,7 +45,7 @@ export const vendors = of({
     baseUrl: "https://api.groq.com/openai/v1",
     variable: "GROQ_API_KEY",
     dialect: { ...open, maxTokens: "max_completion_tokens", tools: 128, ...lacks("logprobs", "n", "names", "top_k") },
-    operations: operations("audio.speech", "audio.transcriptions", "audio.translations"),
+    operations: operations("audio.speech", "audio.transcriptions", "audio.translations", "files", "batches"),
     models: "ids look like llama-3.3-70b-versatile",
     statusPage: "https://groqstatus.com",
   },

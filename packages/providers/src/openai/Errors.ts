@@ -42,6 +42,14 @@ export const operation =
       ? { _tag: "Unsupported", feature }
       : reason(error, status, retryAfter)
 
+/** As `operation`, where something is named by its id: what is no longer there is an error of the request. */
+export const stored =
+  (feature: string): typeof reason =>
+  (error, status, retryAfter) =>
+    status === 404 && error.message !== undefined && /no such|not (?:be )?found|does not exist/i.test(error.message)
+      ? { _tag: "InvalidRequest", param: "id" }
+      : operation(feature)(error, status, retryAfter)
+
 const byCode = (
   code: string,
   { message, param }: ErrorReason.WireError,

@@ -158,11 +158,10 @@ export const connect = Effect.fnUntraced(function* (
   const sdk = yield* Start.sdk("openai", "openai", () => import("openai"))
   const { baseUrl, headers } = endpoint
   const proxy = yield* Proxy.resolve(vendor, endpoint.proxy, baseUrl)
-  const sender = (yield* Transport.Transport).sender({
-    connectTimeout: endpoint.connectTimeout,
-    proxy,
-    limits: yield* AnswerLimits,
-  })
+  const pool = yield* Transport.Transport
+  const answers = yield* AnswerLimits
+  const options = { connectTimeout: endpoint.connectTimeout, proxy }
+  const sender = pool.sender({ ...options, limits: answers })
   const secrets = Secrets.make({ keys: [key], headers, urls: [baseUrl, proxy] })
   const redaction = Redaction.make(secrets)
   const client = new sdk.OpenAI({
@@ -213,7 +212,7 @@ export const connect = Effect.fnUntraced(function* (
       names: endpoint.operations,
       endpoints: Operations.endpoints(embeddings, { streamOptions: dialect.streamOptions }),
     },
-    operationReason: Errors.operation,
+    operationReason: ({ operation, path }) => (path === undefined ? Errors.operation : Errors.stored)(operation),
     reason: Errors.reason,
     local: endpoint.local === true,
     toComplete:
@@ -221,6 +220,7 @@ export const connect = Effect.fnUntraced(function* (
     key,
     redaction,
     sender,
+    unbounded: pool.sender({ ...options, limits: { ...answers, answer: Number.POSITIVE_INFINITY } }),
     template,
   })
 })

@@ -11,11 +11,14 @@ import * as Json from "../protocols/Json.ts"
 import * as Completions from "../protocols/chat-completions/Usage.ts"
 import type { Endpoint } from "../HttpOperations.ts"
 import type { RequestTemplate } from "../transport/RequestTemplate.ts"
+import { placeholder } from "../transport/RequestTemplate.ts"
 
 /** An endpoint below a base address. */
 interface Row {
   readonly path: string
-  readonly units: (body: Json.Fields, request: Operation.Request) => Chat.Units
+  /** Without them, its responses have no usage. */
+  readonly units?: (body: Json.Fields, request: Operation.Request) => Chat.Units
+  readonly sendsModel?: boolean
   /** Whether an event ends a stream. */
   readonly isLast: Endpoint["isLast"]
 }
@@ -44,6 +47,9 @@ const rows: Readonly<Record<Operation.Name, Row>> = {
   "audio.transcriptions": { path: "/audio/transcriptions", units: seconds, isLast: ending("transcript.text.done") },
   "audio.translations": { path: "/audio/translations", units: seconds, isLast: ending("transcript.text.done") },
   rerank: { path: "/rerank", units: none, isLast: done },
+  // What is held has no model, and no cost that is known yet.
+  files: { path: "/files", isLast: done, sendsModel: false },
+  batches: { path: "/batches", isLast: done, sendsModel: false },
 }
 
 /** The endpoints of an address, by the template of its embeddings. `streamOptions`: whether it takes OpenAI's `stream_options`. */
@@ -52,16 +58,23 @@ export const endpoints = (
   { streamOptions }: { readonly streamOptions: boolean },
 ): Readonly<Record<Operation.Name, Endpoint>> => {
   const of = (operation: Operation.Name): Endpoint => {
-    const { isLast, path, units } = rows[operation]
+    const { isLast, path, sendsModel, units } = rows[operation]
     const asksForUsage = operation === "completions" && streamOptions
     return {
-      template: { ...embeddings, path: embeddings.path.replace(/\/embeddings(?=\?|$)/, path) },
-      usage: (body, request) => usageOf(body, units(body, request)),
+      template: { ...embeddings, path: pathOf(embeddings, path, sendsModel) },
+      usage: (body, request) => units && usageOf(body, units(body, request)),
       isLast,
+      sendsModel,
       ...(asksForUsage ? { fields: withUsage, isShown: isAskedFor } : undefined),
     }
   }
   return Object.fromEntries(Operation.names.map((name) => [name, of(name)])) as Record<Operation.Name, Endpoint>
+}
+
+/** The path in place of that of embeddings. What is held is not below a deployment of Azure. */
+const pathOf = ({ path: embeddings }: RequestTemplate, path: string, sendsModel = true): string => {
+  const own = embeddings.replace(/\/embeddings(?=\?|$)/, path)
+  return sendsModel ? own : own.replace(`/deployments/${placeholder}`, "")
 }
 
 const optionsOf = (request: Operation.Request): Json.Fields => Json.fields(Operation.field(request, "stream_options"))

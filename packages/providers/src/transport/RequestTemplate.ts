@@ -11,6 +11,8 @@ import type { Redaction } from "./Redaction.ts"
 type Own = Pick<Native, "headers" | "query">
 
 export interface RequestTemplate {
+  /** Default: `POST`. */
+  readonly method?: "GET" | "POST" | "DELETE" | undefined
   readonly origin: string
   /** Contains `{model}` if the vendor's path includes the model. */
   readonly path: string

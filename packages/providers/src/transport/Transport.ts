@@ -48,8 +48,8 @@ export interface StreamingResponse {
   readonly bytes: Stream.Stream<Uint8Array, TransportFailure>
 }
 
-/** The body of a request: bytes, or what opens them for each sending. */
-export type Body = string | Uint8Array | (() => Readable)
+/** The body of a request: bytes, what opens them for each sending, or none. */
+export type Body = string | Uint8Array | (() => Readable) | undefined
 
 /** Sends the requests of one provider. */
 export interface HttpSender {
@@ -151,12 +151,15 @@ const sending =
   (exchange, via) =>
     void agents[via].dispatch(options(request, body), exchange)
 
-const options = ({ headers, origin, path }: RequestTemplate, body: Body): Dispatcher.DispatchOptions => ({
+const options = (
+  { headers, method = "POST", origin, path }: RequestTemplate,
+  body: Body,
+): Dispatcher.DispatchOptions => ({
   origin,
   path,
-  method: "POST",
+  method,
   headers: headers as Array<string>,
-  body: typeof body === "function" ? body() : body,
+  body: (typeof body === "function" ? body() : body) ?? null,
 })
 
 const decode = (chunks: ReadonlyArray<Buffer>): string =>
