@@ -14,7 +14,7 @@ import * as Tables from "./Tables.ts"
 
 /** Writes the calls that are not there yet. Succeeds with their number. */
 export const write = (sql: SqlClient, batch: Batch): Effect.Effect<number, SqlError> => {
-  const all = transaction(sql, [facts(batch), ...rest(batch)])
+  const all = run(sql, [facts(batch), ...rest(batch)])
   // Hardly ever is one of them there already: only then is it asked which are not.
   return Effect.catchIf(Effect.as(all, batch.size), isOfConstraint, () => writeNew(sql, batch))
 }
@@ -51,9 +51,12 @@ interface Insertion {
   readonly numbers?: Float64Array
 }
 
-/** The statements that insert rows into a table: one of PostgreSQL, and those of SQLite for one row and for several. */
+/**
+ * The statements that insert rows into a table: one of PostgreSQL, whose parameter has this number, and those of SQLite for one
+ * row and for several.
+ */
 interface Into {
-  readonly pg: string
+  readonly pg: (parameter: number) => string
   readonly one: string
   readonly several: string
 }
@@ -71,33 +74,32 @@ const into = <Row extends Readonly<Record<string, Value>>>(table: Tables.Table<R
     `INSERT OR FAIL ${target} VALUES ${Array.from({ length: rows }, () => values).join(", ")} ${rest}`
   return {
     // The rows are one parameter: a JSON list of lists of their values.
-    pg: `INSERT ${target} SELECT ${fields.join(", ")} FROM jsonb_array_elements(($1::text)::jsonb) r ${rest}`,
+    pg: (parameter) =>
+      `INSERT ${target} SELECT ${fields.join(", ")} FROM jsonb_array_elements(($${parameter}::text)::jsonb) r ${rest}`,
     one: sqlite(1),
     several: sqlite(perStatement),
   }
 }
 
+/** Inserts all of these rows or none, and gives what is returned of the last ones. */
 const run = <Returned extends object>(
   sql: SqlClient,
   insertions: ReadonlyArray<Insertion>,
 ): Effect.Effect<ReadonlyArray<Returned>, SqlError> => {
   const some = insertions.filter(({ rows }) => rows.length > 0)
+  if (some.length === 0) return Effect.succeed([])
   return sql.onDialectOrElse({
-    pg: () =>
-      Effect.map(
-        Effect.forEach(some, (insertion) => sql.unsafe<Returned>(insertion.into.pg, [json(insertion)])),
-        (returned) => returned.flat(),
-      ),
+    pg: () => sql.unsafe<Returned>(together(some), some.map(json)),
     orElse: () => sql.unsafe<Returned>("INSERT", [new Script(some.flatMap(repeated))]),
   })
 }
 
-/** SQLite runs them in a transaction without being asked. */
-const transaction = (sql: SqlClient, insertions: ReadonlyArray<Insertion>): Effect.Effect<unknown, SqlError> =>
-  sql.onDialectOrElse({
-    pg: () => sql.withTransaction(run(sql, insertions)),
-    orElse: () => run(sql, insertions),
-  })
+/** One statement of PostgreSQL, which costs one round trip. */
+const together = (insertions: ReadonlyArray<Insertion>): string => {
+  const statements = insertions.map(({ into }, index) => into.pg(index + 1))
+  const others = statements.slice(0, -1).map((statement, index) => `i${index} AS (${statement})`)
+  return `${others.length === 0 ? "" : `WITH ${others.join(", ")} `}${statements.at(-1) ?? ""}`
+}
 
 const json = ({ numbers, rows }: Insertion): string => {
   if (numbers === undefined) return JSON.stringify(rows)

@@ -22,7 +22,6 @@ import { Batch } from "../../src/ledger/Batch.ts"
 import * as Ledger from "../../src/ledger/Ledger.ts"
 import type { Entry } from "../../src/ledger/Rows.ts"
 import * as Write from "../../src/ledger/Write.ts"
-import { Script } from "../../src/store/Script.ts"
 import * as Store from "../../src/store/Store.ts"
 import * as StoreStatus from "../../src/store/StoreStatus.ts"
 
@@ -42,10 +41,10 @@ export const lossy = (sql: SqlClient): Lossy => {
       get: (target, property) => {
         if (property === "unsafe" && state.fault === "down") return () => Effect.fail(gone)
         if (property === "unsafe" && state.fault === "reply lost")
-          // A script is a transaction.
-          return (text: string, params: ReadonlyArray<unknown> = []) => {
+          // A batch is a statement.
+          return (text: string, params?: ReadonlyArray<unknown>) => {
             const statement = target.unsafe(text, params)
-            return params[0] instanceof Script ? Effect.andThen(statement, Effect.fail(gone)) : statement
+            return text.includes("INSERT") ? Effect.andThen(statement, Effect.fail(gone)) : statement
           }
         if (property !== "withTransaction") return Reflect.get(target, property)
         const withTransaction: SqlClient["withTransaction"] = (statements) =>
