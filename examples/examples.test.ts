@@ -266,6 +266,14 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     assert.match(printed, /^key 1: cooling down\nkey 2: not tried: rejected\nkey 3: available$/m)
   })
 
+  it("migrating", async () => {
+    const printed = await example("migrating")
+    assert.match(printed, /^ {4}apiKeys: \["\$\{OPENAI_KEY_1\}", "\$\{OPENAI_KEY_2\}"\]$/m)
+    assert.match(printed, /^safety and money \(1\)\n {2}providers\.openai\.network_config\.insecure_skip_verify: /m)
+    assert.match(printed, /^models not served \(2\)$/m)
+    assert.match(printed, /^exit code 1$/m)
+  })
+
   it("deployment-parameters", async () => {
     const printed = await example("deployment-parameters")
     assert.match(printed, /^\{"temperature":1\}: lead gets \{"temperature":1\}$/m)

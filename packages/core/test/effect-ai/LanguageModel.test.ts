@@ -410,6 +410,7 @@ describe("a LanguageModel as a deployment", () => {
         ...ask,
         sampling: { temperature: 1 },
         vendor: { other: { search: true } },
+        overrides: { extraBody: { params: { tier: "flex" } } },
         droppedParams: ["a wish"],
       })
       assert.strictEqual(receipt.deployment, "backup")
@@ -422,7 +423,7 @@ describe("a LanguageModel as a deployment", () => {
         ],
         finishReason: "stop",
         usage: { inputTokens: 9, outputTokens: 4, cachedInputTokens: 2, reasoningTokens: 1 },
-        droppedParams: ["temperature", "search", "a wish"],
+        droppedParams: ["temperature", "search", "tier", "a wish"],
       })
       assert.deepStrictEqual(
         asked[0]?.prompt.content.map(({ role }) => role),

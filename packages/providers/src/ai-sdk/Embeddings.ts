@@ -16,6 +16,7 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Json from "../protocols/Json.ts"
 import * as Lowering from "../protocols/Lowering.ts"
+import * as Overrides from "../protocols/Overrides.ts"
 import * as Answers from "./Answers.ts"
 import * as ModelCall from "./ModelCall.ts"
 import * as Native from "./Native.ts"
@@ -101,15 +102,21 @@ const batches = (values: ReadonlyArray<string>, max: number): ReadonlyArray<Arra
   return all
 }
 
-const optionsOf = ({ dimensions, native, vendor }: Embedding.Request): Omit<EmbeddingModelV4CallOptions, "values"> => {
+const optionsOf = ({
+  dimensions,
+  native,
+  overrides,
+  vendor,
+}: Embedding.Request): Omit<EmbeddingModelV4CallOptions, "values"> => {
   const own = native?.protocol === Native.protocol ? native.body : vendor?.[Native.protocol]
   const providerOptions = own?.["providerOptions"]
-  return {
+  const options = {
     ...(dimensions === undefined ? undefined : { dimensions }),
     ...(Predicate.isObject(providerOptions)
       ? { providerOptions: providerOptions as NonNullable<EmbeddingModelV4CallOptions["providerOptions"]> }
       : undefined),
   }
+  return Overrides.withExtraBody(options, overrides?.extraBody)
 }
 
 /** The parameters that an embedding model of the AI SDK does not have. */

@@ -502,11 +502,17 @@ describe("embeddings", () => {
           }),
         })
         const { embed } = yield* provider(model)
-        const response = yield* embed!({ model: "any", input: ["0", "1", "2", "3", "4"], purpose: "query" })
+        const response = yield* embed!({
+          model: "any",
+          input: ["0", "1", "2", "3", "4"],
+          purpose: "query",
+          overrides: { extraBody: { params: { providerOptions: { own: { user: "u" } } } } },
+        })
         assert.deepStrictEqual(response.vectors, [[0], [1], [2], [3], [4]])
         assert.deepStrictEqual(response.usage, { inputTokens: 5, outputTokens: 0 })
         assert.deepStrictEqual(response.droppedParams, ["the purpose of the embeddings"])
         assert.lengthOf(model.doEmbedCalls, 3)
+        assert.deepStrictEqual(model.doEmbedCalls[0]?.providerOptions, { own: { user: "u" } })
       }
     }),
   )

@@ -146,6 +146,7 @@ const unsupportedFeature = ({ format, sampling, tools }: Chat.Request): string |
 
 /** The parameters that a LanguageModel does not support. */
 const unsupportedParamsOf = ({
+  overrides,
   parallelToolCalls,
   reasoning,
   sampling,
@@ -158,6 +159,7 @@ const unsupportedParamsOf = ({
   ...(parallelToolCalls === false ? ["parallelToolCalls: false"] : []),
   ...(user === undefined ? [] : ["the end user's id"]),
   ...Object.values(vendor ?? {}).flatMap((fields) => Object.keys(fields)),
+  ...Object.keys({ ...overrides?.extraBody?.params, ...overrides?.extraBody?.force }),
   ...(droppedParams ?? []),
 ]
 
