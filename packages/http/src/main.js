@@ -12,15 +12,17 @@ import { setFlagsFromString } from "node:v8"
 // SIGHUP ends no server: not while the modules load, nor once `serve` has taken its own handler back.
 if (process.argv.includes("serve")) process.on("SIGHUP", () => {})
 
-// Rehearsals allocate so fast that V8 gives new objects 128 MB, which can be bounded only when a process starts: it starts
-// again, in place. Windows cannot.
+// Rehearsals allocate so fast that V8 gives new objects 128 MB, and old ones four times what they need, before it collects
+// them. The first can be bounded only when a process starts: it starts again, in place. Windows cannot.
 const young = "--max-semi-space-size"
 if (
   ["simulate", "replay", "tune"].includes(process.argv[2] ?? "") &&
   process.platform !== "win32" &&
   ![...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((given) => given.includes(young))
-)
-  process.execve(process.execPath, [process.execPath, `${young}=8`, ...process.execArgv, ...process.argv.slice(1)])
+) {
+  const small = [`${young}=8`, "--heap-growing-percent=50"]
+  process.execve(process.execPath, [process.execPath, ...small, ...process.execArgv, ...process.argv.slice(1)])
+}
 
 // V8 takes objects of running calls for long-lived ones. Allocated in the old generation, each would keep its call in memory
 // until a full collection.
