@@ -72,7 +72,7 @@ describe("the bundle", { timeout: 60_000 }, () => {
 
   it("contains the licence of each package in it", () => {
     const text = readFileSync(join(root, "packages/http/bundle/LICENSES.txt"), "utf8")
-    for (const name of ["effect", "@effect/platform-node", "multipasta"])
+    for (const name of ["effect", "@effect/platform-node", "@pydantic/genai-prices"])
       assert.match(text, new RegExp(`^${name} \\S+ \\(MIT\\)$`, "m"))
     assert.match(text, /Permission is hereby granted/)
   })
