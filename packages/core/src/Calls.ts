@@ -277,7 +277,10 @@ export interface Operating {
   readonly write: number
 }
 
-/** A call of another operation than chat and embeddings. A multipart body has no shadow: its files live as long as its call. */
+/**
+ * A call of another operation than chat and embeddings. A multipart body has no shadow, as its files live as long as its call; nor
+ * has a session, as its messages are read once.
+ */
 export const operate = (
   router: Running,
   request: Operation.Request,
@@ -292,7 +295,7 @@ export const operate = (
     ({ clock, execution, generation, scope }) => {
       const fresh = CallExecutor.operate(router, execution, scope)
       const answer =
-        request.body.type === "multipart"
+        request.body.type !== "json"
           ? fresh
           : shadowed(router, generation, execution, fresh, (shadow) =>
               drained(operate(router, shadow.request, shadow.options, { generation, shadow })),

@@ -18,6 +18,7 @@ import * as Models from "./api/Models.ts"
 import * as Operations from "./api/Operations.ts"
 import * as OverviewEndpoint from "./api/Overview.ts"
 import * as Providers from "./api/Providers.ts"
+import * as Realtime from "./api/Realtime.ts"
 import * as RecentCallsEndpoint from "./api/RecentCalls.ts"
 import * as Responses from "./api/Responses.ts"
 import * as Activity from "./observe/Activity.ts"
@@ -40,6 +41,7 @@ export const layer: Layer.Layer<never, never, Router | HttpRouter.HttpRouter> = 
   Embeddings.layer,
   Operations.layer,
   Files.layer,
+  Realtime.layer,
   Messages.layer,
   Gemini.layer,
   Models.layer,

@@ -32,6 +32,7 @@ import * as Overload from "./Overload.ts"
 import * as Middleware from "./Middleware.ts"
 import * as Gateway from "./Gateway.ts"
 import * as Auth from "./auth/Auth.ts"
+import * as RealtimeSettings from "./RealtimeSettings.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import * as MalformedHttp from "./MalformedHttp.ts"
 
@@ -47,6 +48,8 @@ export interface Options<E = never> {
   readonly limits?: ServerLimits.Limits
   /** The bounds at which new calls are rejected; `false` for none. Default: `Overload.defaults`. */
   readonly overload?: Overload.Policy | false
+  /** The limits of realtime sessions; `false` switches them off. Default: `RealtimeSettings.defaults`. */
+  readonly realtime?: RealtimeSettings.Settings | false | undefined
   /** How long a write may make no progress. Default: `Timeout.defaults.write`. A route may override it. */
   readonly write?: Duration.Duration
   /** The endpoints under `/admin` that need a database. Default: they say so. */
@@ -73,6 +76,7 @@ export const layer = <E = never>(
       faultInjection = FaultInjectionSection.defaults,
       limits = ServerLimits.defaults,
       overload = Overload.defaults,
+      realtime = RealtimeSettings.defaults,
       write = Duration.fromInputUnsafe(Timeout.defaults.write),
     } = options
     const auth = Auth.make(options.auth)
@@ -109,6 +113,7 @@ export const layer = <E = never>(
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
       Layer.provideMerge(Layer.succeed(IsKey, auth.keys.isOpen && !auth.keys.hasDatabase ? undefined : auth.keys.has)),
       Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.BodyBudget(limits))),
+      Layer.provideMerge(Layer.succeed(RealtimeSettings.Current, realtime)),
     )
   })
 

@@ -107,6 +107,11 @@ export const limit = (
   })
 }
 
+/** Applies the timeout of a route's writes, in milliseconds, to a WebSocket on a watched server. */
+export const limitWebSocket = ({ source }: Pick<HttpServerRequest, "source">, write: number): void => {
+  if (source instanceof IncomingMessage) watches.get(source.socket)?.allow(write)
+}
+
 /** Whether a response that is written at once may be larger than the socket buffer, so that its write has to be limited. */
 export const isLarge = (text: string): boolean => text.length > large
 

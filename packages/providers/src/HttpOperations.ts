@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Json from "./protocols/Json.ts"
 import * as JsonText from "./protocols/JsonText.ts"
 import * as MultipartBody from "./transport/MultipartBody.ts"
+import * as RealtimeSession from "./RealtimeSession.ts"
 import type { RequestTemplate } from "./transport/RequestTemplate.ts"
 import { withModel, withNative } from "./transport/RequestTemplate.ts"
 import type * as Sse from "./transport/Sse.ts"
@@ -25,6 +26,8 @@ export interface Endpoint {
   readonly fields?: ((request: Operation.Request) => Readonly<Record<string, unknown>>) | undefined
   /** Whether the model is a field of the body. Default: true. */
   readonly sendsModel?: boolean | undefined
+  /** The query of a session besides what the client sent. */
+  readonly query?: ((request: Operation.Request) => Readonly<Record<string, string>>) | undefined
   /** The usage in a complete response, or in an event of a stream. `undefined` if it has none. */
   readonly usage: (body: Json.Fields, request: Operation.Request) => Chat.Usage | undefined
   /** Whether an event proves that a stream is complete. Its data is JSON, but for OpenAI's `[DONE]`. */
@@ -40,7 +43,7 @@ export interface Options {
 }
 
 /** How requests are sent: see `HttpProvider`. */
-export interface Sending {
+export interface Sending extends RealtimeSession.Opening {
   readonly open: (
     template: RequestTemplate,
     body: Transport.Body,
@@ -61,25 +64,39 @@ export interface Sending {
 
 export const make = ({ endpoints, names }: Options, sending: Sending): Operations => ({
   names,
-  send: (request) =>
-    Stream.fromChannel(
+  send: (request) => {
+    const { body, model, operation } = request
+    const endpoint = endpoints[operation]
+    if (body.type === "session") {
+      const template = withNative(withModel(endpoint.template, model), {
+        headers: request.native?.headers,
+        query: { ...endpoint.query?.(request), ...request.native?.query },
+      })
+      return RealtimeSession.frames(template, request, body.messages, sending)
+    }
+    return Stream.fromChannel(
       Channel.fromTransform((_, scope) =>
-        Effect.flatMap(respond(endpoints[request.operation], request, sending, scope), (frames) =>
+        Effect.flatMap(respond(endpoint, request, body, sending, scope), (frames) =>
           Channel.toPullScoped(Stream.toChannel(frames), scope),
         ),
       ),
-    ),
+    )
+  },
 })
+
+/** A body that is sent as a whole. */
+type Body = Exclude<Operation.Body, { readonly type: "session" }>
 
 type Frames = Stream.Stream<Operation.Frame, ProviderError>
 
 const respond = (
   endpoint: Endpoint,
   request: Operation.Request,
+  sent: Body,
   sending: Sending,
   scope: Scope.Scope,
 ): Effect.Effect<Frames, ProviderError> => {
-  const { body, headers } = written(endpoint, request)
+  const { body, headers } = written(endpoint, request, sent)
   const template = withNative(withPath(withModel(endpoint.template, request.model), request), {
     headers: { ...request.native?.headers, ...headers },
     query: request.query,
@@ -112,8 +129,9 @@ const withPath = (template: RequestTemplate, { method, path = [] }: Operation.Re
 const written = (
   { fields, sendsModel = true }: Endpoint,
   request: Operation.Request,
+  body: Body,
 ): { readonly body: Transport.Body; readonly headers: Record<string, string> } => {
-  const { body, model, overrides } = request
+  const { model, overrides } = request
   const { force, params } = overrides?.extraBody ?? {}
   const missing = Object.entries(params ?? {}).filter(([name]) => (Operation.field(request, name) ?? null) === null)
   const more = {

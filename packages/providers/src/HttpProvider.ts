@@ -49,6 +49,7 @@ import * as RetryAfter from "./transport/RetryAfter.ts"
 import * as Secrets from "./transport/Secrets.ts"
 import * as Sse from "./transport/Sse.ts"
 import * as Transport from "./transport/Transport.ts"
+import * as WebSocketClient from "./transport/WebSocketClient.ts"
 
 /** The fields of an error, whichever shape its protocol has for it. */
 export interface WireError {
@@ -124,6 +125,8 @@ export interface Options<Wire extends WireError> {
   readonly sender: Transport.HttpSender
   /** Sends requests for files, whose size has no limit. */
   readonly unbounded?: Transport.HttpSender | undefined
+  /** How WebSockets are opened, for sessions. Default: without a proxy. */
+  readonly dialling?: Transport.SenderOptions | undefined
   /** Whether the model is served nearby: see `Local`. */
   readonly local: boolean
   readonly template: RequestTemplate
@@ -412,6 +415,14 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
             ? Effect.mapError(options.unbounded.open(template, body, scope), NetworkError.orUnexpected)
             : open(template, body, scope),
         failOpened: (response, request) => failOpened(response, options.operationReason?.(request)),
+        connect: (template, request, scope) =>
+          Effect.mapError(WebSocketClient.open(template, options.dialling, scope), (failure) =>
+            failure._tag === "Refused"
+              ? errors.httpError(failure.response, options.operationReason?.(request))
+              : NetworkError.orUnexpected(failure),
+          ),
+        errorOf: (text) => errors.inlineError(codec.Errors.parse(text)),
+        redact: redaction.answer,
         errorIn: (body) => {
           if (!Json.isObject(body["error"])) return undefined
           return errors.inlineError(codec.Errors.parse(JSON.stringify(body)))

@@ -173,6 +173,8 @@ const unitRates = (prices: ModelPrice): Pick<Cost.Tariff, "units"> | undefined =
   const units: Cost.UnitRates = {
     second: hour === undefined ? undefined : hour / 3600,
     audioInput: rate("input_audio_mtok"),
+    cachedAudioInput: rate("cache_audio_read_mtok"),
+    audioOutput: rate("output_audio_mtok"),
     imageInput: rate("input_image_mtok"),
     imageOutput: rate("output_image_mtok"),
   }

@@ -49,6 +49,8 @@ export interface Permit {
   readonly probe: boolean
   /** Records a success before the end: for a stream, at its first output. */
   readonly recordSuccess: () => Effect.Effect<void>
+  /** Counts tokens in the limits before the end. `settle` is then given the others. */
+  readonly use: (usage: Chat.Usage) => Effect.Effect<void>
   readonly settle: (outcome: Outcome) => Effect.Effect<void>
 }
 
@@ -145,6 +147,16 @@ class AttemptPermit implements Permit {
   recordSuccess(): Effect.Effect<void> {
     const ended = this.#cooldown ? this.#stores.cooldowns.end(this.#key) : Effect.void
     return then(ended, () => (this.#circuit.probe ? this.#circuit.record(undefined) : Effect.void))
+  }
+
+  use({ inputTokens, outputTokens }: Chat.Usage): Effect.Effect<void> {
+    const { buckets, deployment } = this.#candidate
+    return deployment.limits?.tpm === undefined
+      ? Effect.void
+      : RateLimit.reconcile(
+          { limiter: this.#stores.limiter, buckets, estimated: 0, used: inputTokens + outputTokens },
+          this.#clock,
+        )
   }
 
   settle(outcome: Outcome): Effect.Effect<void> {

@@ -23,6 +23,8 @@ import type { Provider } from "../model/Provider.ts"
 import { actionFor, ProviderError } from "../model/ProviderError.ts"
 import type { Rejected } from "../model/SkipReason.ts"
 import type { AttemptSpending } from "../model/Spending.ts"
+import * as Cost from "../model/Cost.ts"
+import type { Price } from "../model/Cost.ts"
 import * as Usage from "../model/Usage.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
 import * as Params from "../policy/Params.ts"
@@ -204,7 +206,9 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   readonly context: Context<Request>
   readonly leaf: Leaf
   readonly permit: Admission.Permit
-  readonly #spending: AttemptSpending | undefined
+  #spending: AttemptSpending | undefined
+  /** What was charged before the end. */
+  #charged: { readonly usage: Chat.Usage; readonly cost: number } | undefined = undefined
   readonly request: Request
   readonly type: AttemptType
   /** Milliseconds of the clock. */
@@ -268,6 +272,42 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
   }
 
   /**
+   * Charges one response of a session to the limits and budgets, and reserves what the next one may cost. Rejects if a budget does not
+   * cover that.
+   */
+  charge(usage: Chat.Usage): Effect.Effect<void, Rejected> {
+    const { call } = this.context
+    const { deployment, name } = this.leaf.candidate
+    const price = this.#price
+    const cost = (price && Cost.ofUsage(price, usage, this.startedAt)) ?? 0
+    const charged = this.#charged
+    this.#charged = { usage: Usage.sum(charged?.usage, usage), cost: cost + (charged?.cost ?? 0) }
+    const counted = this.permit.use(usage)
+    const spending = this.#spending
+    if (spending === undefined) return counted
+    this.#spending = undefined
+    // The conversation so far is the input of the next response.
+    const input = usage.inputTokens + usage.outputTokens
+    const output = MaxCost.outputTokens(call.request, deployment)
+    const most = () => (price === undefined ? 0 : Cost.most(price, input, output))
+    return counted.pipe(
+      Effect.andThen(spending.end(cost)),
+      Effect.andThen(
+        call.options.spending?.begin({ deployment: name, vendor: deployment.vendor, most }) ?? Effect.undefined,
+      ),
+      Effect.map((next) => {
+        this.#spending = next
+      }),
+      Effect.uninterruptible,
+    )
+  }
+
+  get #price(): Price | undefined {
+    const { price, priceOf } = this.leaf.candidate.deployment
+    return price ?? priceOf?.(this.request.model)
+  }
+
+  /**
    * Records how the attempt ended, and settles its permit: at once, over stores in memory. Must run exactly once. `output` is
    * what arrived, where its usage is not reported, or not all of it.
    */
@@ -292,17 +332,22 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
       startedAt: this.startedAt,
       firstTokenMillis: this.#firstTokenMillis,
       model: this.request.model,
-      price: deployment.price ?? deployment.priceOf?.(this.request.model),
+      price: this.#price,
       millis,
       exit,
       usage: counted,
       estimated: counted !== usage,
       injected: fault?.name,
     })
-    const permit = this.permit.settle({ ...outcomeOf(this.leaf, exit), usage })
+    const charged = this.#charged
+    const left = charged === undefined ? usage : Usage.without(usage, charged.usage)
+    const permit = this.permit.settle({ ...outcomeOf(this.leaf, exit), usage: left })
     this.span?.end(attempt, exit)
     const spending = this.#spending
-    const settled = spending === undefined ? permit : Effect.flatMapEager(permit, () => spending.end(attempt.cost ?? 0))
+    const settled =
+      spending === undefined
+        ? permit
+        : Effect.flatMapEager(permit, () => spending.end(Math.max(0, (attempt.cost ?? 0) - (charged?.cost ?? 0))))
     const error = Exit.isSuccess(exit) ? undefined : Cause.findErrorOption(exit.cause)
     return error?._tag === "Some" && error.value.reason._tag === "LocalError"
       ? Effect.andThen(

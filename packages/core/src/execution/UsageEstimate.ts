@@ -61,6 +61,8 @@ const ofOperation = (
   output: Output | undefined,
   usage: Chat.Usage | undefined,
 ): Chat.Usage | undefined => {
+  // A session reports each response: what it was cut in is not known.
+  if (request.body.type === "session") return usage
   if (usage !== undefined || Exit.isSuccess(exit) || !isCharged(exit, output)) return usage
   return {
     inputTokens: call.inputTokens,

@@ -44,6 +44,12 @@ export const make = (
     fork: Effect.runForkWith(context),
   })
 
+/** A watchdog without limits. */
+export const none: Watchdog = {
+  guard: (pull, isEvent) => Effect.tap(pull, (value) => Effect.sync(() => isEvent(value))),
+  stop: () => {},
+}
+
 interface Options {
   readonly idle: number
   readonly deadline: Timeout.Deadline

@@ -377,6 +377,8 @@ export class Units extends Schema.Opaque<Units>()(
     characters: Schema.optional(Schema.Finite),
     images: Schema.optional(Schema.Finite),
     audioInputTokens: Schema.optional(Schema.Finite),
+    cachedAudioInputTokens: Schema.optional(Schema.Finite),
+    audioOutputTokens: Schema.optional(Schema.Finite),
     imageInputTokens: Schema.optional(Schema.Finite),
     imageOutputTokens: Schema.optional(Schema.Finite),
   }),

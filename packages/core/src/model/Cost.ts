@@ -26,6 +26,8 @@ export interface UnitRates {
   readonly characters?: number | undefined
   readonly image?: number | undefined
   readonly audioInput?: number | undefined
+  readonly cachedAudioInput?: number | undefined
+  readonly audioOutput?: number | undefined
   readonly imageInput?: number | undefined
   readonly imageOutput?: number | undefined
 }
@@ -113,14 +115,27 @@ const isPriced = (
 }
 
 /** The cost of units, with what their tokens cost more, or less, than other tokens. */
-const ofUnits = ({ input, output }: Rates, rates: UnitRates | undefined, units: Chat.Units): number => {
+const ofUnits = ({ cachedInput, input, output }: Rates, rates: UnitRates | undefined, units: Chat.Units): number => {
   if (rates === undefined) return 0
-  const { audioInput = input, characters = 0, image = 0, imageInput = input, imageOutput = output, second = 0 } = rates
+  const cached = cachedInput ?? input
+  const { cachedAudioInputTokens = 0 } = units
+  const {
+    audioInput = input,
+    audioOutput = output,
+    cachedAudioInput = cached,
+    characters = 0,
+    image = 0,
+    imageInput = input,
+    imageOutput = output,
+    second = 0,
+  } = rates
   return (
     second * (units.seconds ?? 0) +
     image * (units.images ?? 0) +
     (characters * (units.characters ?? 0) +
-      (audioInput - input) * (units.audioInputTokens ?? 0) +
+      (audioInput - input) * Math.max(0, (units.audioInputTokens ?? 0) - cachedAudioInputTokens) +
+      (cachedAudioInput - cached) * cachedAudioInputTokens +
+      (audioOutput - output) * (units.audioOutputTokens ?? 0) +
       (imageInput - input) * (units.imageInputTokens ?? 0) +
       (imageOutput - output) * (units.imageOutputTokens ?? 0)) /
       million
@@ -175,8 +190,15 @@ const mostAt = (
   outputTokens: number,
   { characters = 0, images = 0, seconds = 0 }: Chat.Units = {},
 ): number => {
-  const highestInput = Math.max(input, cachedInput, cacheWrite, rates.audioInput ?? 0, rates.imageInput ?? 0)
-  const highestOutput = Math.max(output, reasoning, rates.imageOutput ?? 0)
+  const highestInput = Math.max(
+    input,
+    cachedInput,
+    cacheWrite,
+    rates.audioInput ?? 0,
+    rates.cachedAudioInput ?? 0,
+    rates.imageInput ?? 0,
+  )
+  const highestOutput = Math.max(output, reasoning, rates.audioOutput ?? 0, rates.imageOutput ?? 0)
   const ofUnits =
     ((rates.characters ?? 0) * characters) / million + (rates.image ?? 0) * images + (rates.second ?? 0) * seconds
   return (inputTokens * highestInput + outputTokens * highestOutput) / million + request + ofUnits

@@ -5,7 +5,9 @@
  * A request is answered by frames of bytes: by one that is all of a complete response, or by those of a stream. Its body can be
  * sent again, for retries and fallbacks.
  */
+import type * as Arr from "effect/Array"
 import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
 import type * as Chat from "./Chat.ts"
 import { charactersPerToken } from "./Usage.ts"
 
@@ -22,6 +24,7 @@ export const names = [
   "rerank",
   "files",
   "batches",
+  "realtime",
 ] as const
 
 export type Name = (typeof names)[number]
@@ -56,11 +59,18 @@ export interface Field {
 
 export type Part = Field | File
 
-/** The body of a request. `fields` and `parts` are those of the client, its `model` included. */
+/** A message of a session: a text, or bytes. */
+export type Message = string | Uint8Array
+
+/**
+ * The body of a request. `fields` and `parts` are those of the client, its `model` included. A `session` lasts as long as both ends
+ * keep it: `messages` are the client's, as they come. They are read once, by the provider that has begun the session.
+ */
 export type Body =
   | { readonly type: "json"; readonly fields: Readonly<Record<string, unknown>> }
   | { readonly type: "multipart"; readonly parts: ReadonlyArray<Part> }
   | { readonly type: "none" }
+  | { readonly type: "session"; readonly messages: Pull.Pull<Arr.NonEmptyReadonlyArray<Message>> }
 
 /** A deployment, and one of its accounts if it has several: see `ProviderService.account`. */
 export interface Holder {
@@ -95,8 +105,7 @@ export interface Request {
 /** A field of the body: a value of its JSON, or the text of a part. */
 export const field = ({ body }: Pick<Request, "body">, name: string): unknown => {
   if (body.type === "json") return body.fields[name]
-  if (body.type === "none") return undefined
-  const part = body.parts.find((part) => part.name === name)
+  const part = partsOf(body).find((part) => part.name === name)
   return part !== undefined && "value" in part ? part.value : undefined
 }
 
@@ -116,7 +125,7 @@ export const withFields = (request: Request, fields: Readonly<Record<string, unk
     const known = Object.entries(fields).filter(([name]) => name in body.fields)
     return { ...request, body: { ...body, fields: { ...body.fields, ...Object.fromEntries(known) } } }
   }
-  if (body.type === "none") return request
+  if (body.type !== "multipart") return request
   const parts = body.parts.map((part) => {
     const value = "value" in part ? fields[part.name] : undefined
     return value === undefined ? part : { name: part.name, value: String(value) }
@@ -137,6 +146,9 @@ const partsOf = (body: Body): ReadonlyArray<Part> => (body.type === "multipart" 
 /**
  * A part of a response. `data` is sent to the client unchanged. The last frame proves that the response is complete; it has the
  * usage, if the provider reports it.
+ *
+ * A frame of a session is a message of the provider; its `usage` is that of one response. The last one has no message: it tells how
+ * the session ended.
  */
 export interface Frame {
   /** In the first frame: the `content-type`. */
@@ -144,7 +156,14 @@ export interface Frame {
   readonly data: string | Uint8Array
   readonly usage?: Chat.Usage | undefined
   readonly isLast?: boolean | undefined
+  /** In the last frame of a session: how the provider closed it, or the budget that does not cover another response. */
+  readonly end?: SessionEnd | undefined
 }
+
+/** How a session ended. `code` is that of a WebSocket's close frame. */
+export type SessionEnd =
+  | { readonly type: "closed"; readonly code: number; readonly reason: string }
+  | { readonly type: "over-budget"; readonly budget: string }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What the engine needs to know
@@ -160,6 +179,9 @@ const tokensPerImage = 1000
 
 /** The most output tokens of one image, where the model's own limit is not known. */
 const outputPerImage = 8192
+
+/** The most output tokens of a response of a session, where the model's own limit is not known. OpenAI's. */
+const outputPerRealtimeResponse = 4096
 
 /** The most output tokens of a transcription, where the model's own limit is not known. */
 const outputPerTranscription = 4096
@@ -206,7 +228,7 @@ const completionsOf = (request: Request): number => {
 export const requestedTokens = (request: Request): number =>
   request.operation === "completions" ? numberOf(field(request, "max_tokens"), 16) * completionsOf(request) : 0
 
-/** The most output tokens of a response, with the model's own limit if it is known. */
+/** The most output tokens of a response, with the model's own limit if it is known: of a session, those of one response in it. */
 export const maxOutputTokens = (request: Request, maxOutput: number | undefined): number => {
   switch (request.operation) {
     case "completions":
@@ -220,6 +242,8 @@ export const maxOutputTokens = (request: Request, maxOutput: number | undefined)
     case "audio.transcriptions":
     case "audio.translations":
       return maxOutput ?? outputPerTranscription
+    case "realtime":
+      return maxOutput ?? outputPerRealtimeResponse
     case "moderations":
     case "rerank":
     case "files":

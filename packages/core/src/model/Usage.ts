@@ -25,3 +25,33 @@ export const sound = (usage: Chat.Usage | undefined): Chat.Usage | undefined => 
   )
   return { inputTokens: 0, outputTokens: 0, ...plausible }
 }
+
+/** The usage of two responses together. */
+export const sum = (one: Chat.Usage | undefined, other: Chat.Usage): Chat.Usage => {
+  if (one === undefined) return other
+  const { units: first, ...counts } = one
+  const { units: second, ...others } = other
+  const units = { ...added({ ...first }, { ...second }) }
+  const tokens = added(counts, others)
+  return {
+    ...tokens,
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    ...(Object.keys(units).length === 0 ? undefined : { units }),
+  }
+}
+
+type Counts = Readonly<Record<string, number | undefined>>
+
+const added = (one: Counts, other: Counts): Record<string, number> => {
+  const sums: Record<string, number> = {}
+  for (const counts of [one, other])
+    for (const [name, count] of Object.entries(counts)) if (count !== undefined) sums[name] = (sums[name] ?? 0) + count
+  return sums
+}
+
+/** The tokens of a usage that are not in a part of it. */
+export const without = (usage: Chat.Usage | undefined, part: Chat.Usage): Chat.Usage => ({
+  inputTokens: Math.max(0, (usage?.inputTokens ?? 0) - part.inputTokens),
+  outputTokens: Math.max(0, (usage?.outputTokens ?? 0) - part.outputTokens),
+})

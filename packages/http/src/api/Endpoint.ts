@@ -220,7 +220,7 @@ export const count = (
 }
 
 /** What a handler needs of the HTTP request of its call, read once. */
-interface Incoming {
+export interface Incoming {
   readonly options: Options
   /** How much the caller sees of deployments. */
   readonly level: Level
@@ -232,7 +232,7 @@ interface Incoming {
  * Handles a call: decodes its body, reads its options, attaches the headers and the query that are passed to the provider.
  * Errors are encoded by the protocol.
  */
-const called = <A extends { readonly request: AnyRequest }>(
+export const called = <A extends { readonly request: AnyRequest }>(
   protocol: ClientProtocol,
   body: Effect.Effect<A, ApiError.ApiError, HttpServerRequest.HttpServerRequest | Scope.Scope>,
   answer: (

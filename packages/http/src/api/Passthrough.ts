@@ -4,19 +4,32 @@
  */
 import type * as Chat from "@understudy/core/Chat"
 import * as Outline from "@understudy/core/internal/model/Outline"
+import * as RealtimeEvents from "@understudy/providers/internal/protocols/realtime/Events"
 import * as Messages from "@understudy/providers/protocols/messages"
 import type { Headers } from "effect/http/Headers"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { IsKey } from "./GatewayKeys.ts"
 
 /**
- * The headers that are passed through: they select a version or a feature. None is a credential or identifies the client.
+ * The headers that are passed through: they select a version or a feature. None is a credential or identifies the client, but the
+ * last: it is made for the vendor, which asks applications not to put a name in it.
  */
-const passedHeaders: ReadonlyArray<string> = ["anthropic-beta", "anthropic-version", "openai-beta"]
+const passedHeaders: ReadonlyArray<string> = [
+  "anthropic-beta",
+  "anthropic-version",
+  "openai-beta",
+  "openai-safety-identifier",
+]
 
 /** The query parameters that are passed through, by protocol, with the accepted values. Anthropic's SDK sends `beta`. */
 const passedQuery: Readonly<Record<string, ReadonlyMap<string, RegExp>>> = {
   [Messages.protocol]: new Map([["beta", /^(?:true|false|[01])$/]]),
+  // OpenAI's, Together's and xAI's.
+  [RealtimeEvents.protocol]: new Map([
+    ["intent", /^(?:realtime|transcription)$/],
+    ["input_audio_format", /^\w+$/],
+    ["reasoning.effort", /^\w+$/],
+  ]),
 }
 
 /** The request of a call with the headers and query parameters of its HTTP request attached. */

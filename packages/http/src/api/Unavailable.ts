@@ -17,6 +17,9 @@ export const shuttingDown = unavailable("draining", "This gateway is shutting do
 /** The error of a call or a stream that did not finish in time. */
 export const cutOff = unavailable("draining", "This gateway is shutting down, and the call did not finish in time.")
 
+/** The error of a session that a shutdown ends. */
+export const sessionEnded = unavailable("draining", "This gateway is shutting down, which ends the session.")
+
 /** The error of a new call that is over a bound of `server.overload`. `retryAfter` is in milliseconds. */
 export const overloaded = (retryAfter: number): ApiError.ApiError =>
   unavailable("overloaded", "This gateway is overloaded and rejects new calls.", retryAfter)

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Drain from "../Drain.ts"
 import * as Expose from "../auth/Expose.ts"
 import * as Overload from "../Overload.ts"
+import * as RealtimeSettings from "../RealtimeSettings.ts"
 import * as ServerLimits from "../ServerLimits.ts"
 
 const optional = Schema.optionalKey
@@ -91,6 +92,16 @@ export const ServerSection = Schema.Struct({
       >),
     ]).annotate({ expected: "false, or a mapping such as { delay: 500ms, calls: 10000 }" }),
   ),
+  realtime: optional(
+    Schema.Union([
+      off,
+      Schema.Struct({
+        idle: optional(PositiveDuration),
+        maxDuration: optional(PositiveDuration),
+        maxMessage: optional(SizeText),
+      } satisfies Record<keyof RealtimeSettings.Settings, unknown>),
+    ]).annotate({ expected: "false, or a mapping such as { idle: 10m, maxDuration: 1h, maxMessage: 16MB }" }),
+  ),
   limits: optional(
     Schema.Struct({
       fields: optional(count),
@@ -135,6 +146,8 @@ export interface ServerSettings {
   readonly drain: Drain.Policy
   /** The bounds at which new calls are rejected; `false` for none. */
   readonly overload: Overload.Policy | false
+  /** The limits of realtime sessions; `false` if they are switched off. */
+  readonly realtime: RealtimeSettings.Settings | false
   /** Limits on one caller's use of the process. */
   readonly limits: ServerLimits.Limits
 }
@@ -149,6 +162,7 @@ export const defaults: ServerSettings = {
   allowedOrigins: [],
   drain: Drain.defaults,
   overload: Overload.defaults,
+  realtime: RealtimeSettings.defaults,
   limits: ServerLimits.defaults,
 }
 
@@ -158,5 +172,6 @@ export const settings = (section: typeof ServerSection.Type = {}): ServerSetting
   ...section,
   drain: { ...Drain.defaults, ...section.drain },
   overload: section.overload === false ? false : { ...Overload.defaults, ...section.overload },
+  realtime: section.realtime === false ? false : { ...RealtimeSettings.defaults, ...section.realtime },
   limits: { ...ServerLimits.defaults, ...section.limits },
 })

@@ -21,6 +21,8 @@ import type * as Keys from "../auth/VirtualKey.ts"
 /** The permit of a call. Either `release` or `cancel` must run, exactly once. */
 export interface Lease {
   readonly statuses: ReadonlyArray<RateLimit.LimitStatus>
+  /** Takes tokens that a call has used before its end. `release` is then given the others. */
+  readonly use: (tokens: number) => Effect.Effect<void>
   /** Returns unused tokens. `used`: the tokens of the call; `undefined` if unknown, which keeps the estimate. */
   readonly release: (used: number | undefined) => Effect.Effect<void>
   /** Returns everything: there was no call. */
@@ -216,6 +218,7 @@ export class OwnerLimits implements KeyLimiter {
         )
       return {
         statuses,
+        use: (used) => RateLimit.reconcile({ limiter, buckets, estimated: 0, used }, clock),
         release: (used = tokens) => settled(RateLimit.reconcile({ limiter, buckets, estimated: tokens, used }, clock)),
         cancel: settled(RateLimit.giveBack({ limiter, buckets, tokens }, clock)),
       }
@@ -259,6 +262,7 @@ export const both = (own: KeyLimiter, team: KeyLimiter): KeyLimiter => ({
         onSuccess: (other) =>
           Effect.succeed<Lease>({
             statuses: [...other.statuses, ...one.statuses],
+            use: (tokens) => Effect.andThen(one.use(tokens), other.use(tokens)),
             release: (used) => Effect.andThen(one.release(used), other.release(used)),
             cancel: Effect.andThen(one.cancel, other.cancel),
           }),

@@ -10,6 +10,7 @@ import { Call } from "@understudy/core/Call"
 import type { AllOptions } from "@understudy/core/internal/model/LayeredOptions"
 import type { Receipt } from "@understudy/core/Receipt"
 import { Router } from "@understudy/core/Router"
+import type { Operating } from "@understudy/core/Router"
 import { RouterError } from "@understudy/core/RouterError"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import { lowered } from "@understudy/core/internal/model/Priority"
@@ -26,6 +27,7 @@ import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as KeyMetrics from "../observe/KeyMetrics.ts"
 import * as KeyLimits from "./KeyLimits.ts"
 import { Caller } from "../auth/Caller.ts"
@@ -63,7 +65,10 @@ export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLi
             new Call(request, request.streaming === true),
             options,
             untilScopeCloses,
-            (options) => router.operate(request, options),
+            (options, use) =>
+              request.body.type === "session"
+                ? Effect.map(router.operate(request, options), (session) => counted(session, use))
+                : router.operate(request, options),
           ),
         countTokens: (request, options) =>
           sideRequest(admit, request, (key) => router.countTokens(request, withKey(key, options))),
@@ -201,23 +206,28 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
   call: Call,
   options: CallOptions | undefined,
   holding: Holding<H>,
-  run: (options: CallOptions | undefined) => Effect.Effect<A, RouterError, R>,
+  run: (options: CallOptions | undefined, use: Use) => Effect.Effect<A, RouterError, R>,
 ): Effect.Effect<A, RouterError, R | H> =>
   Effect.withFiber((fiber): Effect.Effect<A, RouterError, R | H> => {
     const key = fiber.getRef(Caller)
     return key === undefined
-      ? run(options)
+      ? run(options, useNothing)
       : Effect.uninterruptibleMask((restore) => {
           const wait = mayWait(key) ? new QueueWait(fiber, router, key, call, options, restore) : undefined
           return Effect.flatMap(admit(key, call, "calls", wait), (lease) => {
             // The usage of a call that is cancelled before it has a response is unknown.
             let used = (): number | undefined => undefined
+            let counted = 0
+            const use: Use = (tokens) => {
+              counted += tokens
+              return lease.use(tokens)
+            }
             const setReceipt = (receipt: Receipt | undefined) =>
               Effect.sync(() => {
-                used = () => (receipt === undefined ? 0 : KeyLimits.used(receipt))
+                used = () => (receipt === undefined ? 0 : left(KeyLimits.used(receipt), counted))
               })
             return holding(
-              restore(run(optionsOf(key, options, wait?.millis))).pipe(
+              restore(run(optionsOf(key, options, wait?.millis), use)).pipe(
                 Effect.tap(({ receipt }) => setReceipt(receipt)),
                 Effect.tapError(({ kind, receipt }) =>
                   Effect.andThen(
@@ -233,6 +243,23 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
           })
         })
   })
+
+/** Takes tokens of the limits before a call has ended. */
+type Use = (tokens: number) => Effect.Effect<void>
+
+const useNothing: Use = () => Effect.void
+
+/** The tokens that were not taken before the end. */
+const left = (used: number | undefined, counted: number): number | undefined =>
+  used === undefined ? (counted === 0 ? undefined : 0) : Math.max(0, used - counted)
+
+/** A session whose tokens are taken from the limits as they are reported. */
+const counted = (session: Operating, use: Use): Operating => ({
+  ...session,
+  frames: Stream.tap(session.frames, ({ usage }) =>
+    usage === undefined ? Effect.void : use(usage.inputTokens + usage.outputTokens),
+  ),
+})
 
 const mayWait = ({ limits, team }: VirtualKey): boolean => (limits?.queue ?? team?.limits?.queue) !== undefined
 

@@ -195,8 +195,8 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "missing-comma": ["line 3: not YAML: expected ','"],
   "misspelt-keys": [
-    "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, limits.",
-    "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, limits.",
+    "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, realtime, limits.",
+    "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, realtime, limits.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupportedParams.",
     "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, maxRetryAfter, budget.",
     "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",

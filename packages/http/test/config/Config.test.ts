@@ -10,6 +10,7 @@ import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Config from "../../src/Config.ts"
 import * as DotEnv from "../../src/DotEnv.ts"
+import * as RealtimeSettings from "../../src/RealtimeSettings.ts"
 import * as ServerLimits from "../../src/ServerLimits.ts"
 
 const withEnvironment = (variables: Record<string, string>) =>
@@ -46,6 +47,7 @@ describe("Config", () => {
         allowedOrigins: [],
         drain: { delay: Duration.seconds(5), timeout: Duration.seconds(30) },
         overload: { delay: Duration.millis(500), calls: 10_000 },
+        realtime: RealtimeSettings.defaults,
         limits: ServerLimits.defaults,
       })
     }),
@@ -63,6 +65,7 @@ server:
   allowedOrigins: ["https://chat.example.com:8443", "HTTPS://Chat.Example.com:443", "https://bücher.example", "app://Obsidian.md"]
   drain: { timeout: 90s }
   overload: { calls: 200 }
+  realtime: { idle: 5m, maxMessage: 1mib }
   limits: { messages: 50, requestTimeout: 90s, answer: 8mib, error: 64kib }
 ${smallest}`,
         "understudy.yaml",
@@ -82,6 +85,7 @@ ${smallest}`,
         ],
         drain: { delay: Duration.seconds(5), timeout: Duration.seconds(90) },
         overload: { delay: Duration.millis(500), calls: 200 },
+        realtime: { ...RealtimeSettings.defaults, idle: Duration.minutes(5), maxMessage: ByteSize.mebibytes(1) },
         limits: {
           ...ServerLimits.defaults,
           messages: 50,

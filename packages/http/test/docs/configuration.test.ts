@@ -169,7 +169,7 @@ describe("docs/configuration.md", () => {
 
   it("states the defaults of the server section", () => {
     const rows = [...section("## `server`").matchAll(/^\| `([\w.]+)` +\|[^|]*\| `([^`]*)`/gm)]
-    const groups = ["limits", "drain", "overload"] as const
+    const groups = ["limits", "drain", "overload", "realtime"] as const
     const of = (group: string | undefined) =>
       Object.fromEntries(
         rows.flatMap(([, key = "", value]) => {

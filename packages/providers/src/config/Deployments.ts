@@ -47,6 +47,8 @@ const units = {
   characters: optional(amount),
   image: optional(amount),
   audioInput: optional(amount),
+  cachedAudioInput: optional(amount),
+  audioOutput: optional(amount),
   imageInput: optional(amount),
   imageOutput: optional(amount),
 } satisfies Record<keyof UnitRates, unknown>

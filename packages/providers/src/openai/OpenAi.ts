@@ -221,6 +221,7 @@ export const connect = Effect.fnUntraced(function* (
     redaction,
     sender,
     unbounded: pool.sender({ ...options, limits: { ...answers, answer: Number.POSITIVE_INFINITY } }),
+    dialling: { ...options, limits: answers },
     template,
   })
 })

@@ -50,6 +50,8 @@ const rows: Readonly<Record<Operation.Name, Row>> = {
   // What is held has no model, and no cost that is known yet.
   files: { path: "/files", isLast: done, sendsModel: false },
   batches: { path: "/batches", isLast: done, sendsModel: false },
+  // Its events are read by `protocols/realtime`.
+  realtime: { path: "/realtime", units: none, isLast: done },
 }
 
 /** The endpoints of an address, by the template of its embeddings. `streamOptions`: whether it takes OpenAI's `stream_options`. */
@@ -60,6 +62,7 @@ export const endpoints = (
   const of = (operation: Operation.Name): Endpoint => {
     const { isLast, path, sendsModel, units } = rows[operation]
     const asksForUsage = operation === "completions" && streamOptions
+    if (operation === "realtime") return { ...realtime(embeddings), usage: () => undefined, isLast }
     return {
       template: { ...embeddings, path: pathOf(embeddings, path, sendsModel) },
       usage: (body, request) => units && usageOf(body, units(body, request)),
@@ -75,6 +78,20 @@ export const endpoints = (
 const pathOf = ({ path: embeddings }: RequestTemplate, path: string, sendsModel = true): string => {
   const own = embeddings.replace(/\/embeddings(?=\?|$)/, path)
   return sendsModel ? own : own.replace(`/deployments/${placeholder}`, "")
+}
+
+/**
+ * A session names its model in the query; one for transcriptions names it in its first event instead. Azure's versioned API calls it
+ * a deployment, and has it in the path of everything else.
+ */
+const realtime = (embeddings: RequestTemplate): Pick<Endpoint, "template" | "query"> => {
+  const [versioned, v1] = [/\/deployments\/[^/]+\/embeddings(?=\?|$)/, /\/embeddings(?=\?|$)/]
+  const isVersioned = versioned.test(embeddings.path)
+  return {
+    template: { ...embeddings, path: embeddings.path.replace(isVersioned ? versioned : v1, "/realtime") },
+    query: ({ model, native }): Record<string, string> =>
+      native?.query?.["intent"] === "transcription" ? {} : { [isVersioned ? "deployment" : "model"]: model },
+  }
 }
 
 const optionsOf = (request: Operation.Request): Json.Fields => Json.fields(Operation.field(request, "stream_options"))

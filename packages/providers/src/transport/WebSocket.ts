@@ -2,12 +2,14 @@
  * An open WebSocket, of either end: messages as they arrive, text and binary, with backpressure in both directions.
  *
  * A socket whose messages are not pulled is paused once 64 KiB are buffered, and `send` waits while as much has not been
- * written. Pings are answered, and sent to a peer that is silent: one that answers none is cut off.
+ * written. Pings are answered, and sent every 20 seconds: a peer that answers none for a minute is cut off, and so is one that reads
+ * nothing.
  *
  * Over `ws`: `effect/socket` writes to a WebSocket without waiting (see findings/websocket-writer-unbounded.sh).
  */
 import type * as Arr from "effect/Array"
 import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { RawData, WebSocket } from "ws"
 
@@ -49,13 +51,17 @@ export const options = {
 /** An open socket. Its listeners are attached at once, so that no message is lost. */
 export class Connection {
   readonly #ws: WebSocket
+  /** The number of messages that have arrived. */
+  received = 0
   #received: Array<Message> = []
   #size = 0
   #waiting: ((received: Effect.Effect<Messages, Closed>) => void) | undefined
+  readonly #whenClosed = Deferred.makeUnsafe<Closed>()
   #closed: Closed | undefined
   #cause: unknown
-  /** Pings since the peer was last heard. */
+  /** Pings since the peer was last heard, and since anything was written although something had to be. */
   #unanswered = 0
+  #stalled = 0
   readonly #pings: NodeJS.Timeout
 
   constructor(ws: WebSocket) {
@@ -63,6 +69,7 @@ export class Connection {
     ws.on("message", (received, isBinary) => {
       this.#unanswered = 0
       const data = bytesOf(received)
+      this.received++
       this.#received.push({ data, isBinary })
       this.#size += data.length
       const waiting = this.#waiting
@@ -77,10 +84,11 @@ export class Connection {
     ws.on("error", (cause) => (this.#cause ??= cause))
     ws.once("close", (code, reason) => {
       clearInterval(this.#pings)
-      this.#closed = new Closed({ code, reason: reason.toString(), cause: this.#cause })
+      const closed = (this.#closed = new Closed({ code, reason: reason.toString(), cause: this.#cause }))
+      Deferred.doneUnsafe(this.#whenClosed, Effect.succeed(closed))
       const waiting = this.#waiting
       this.#waiting = undefined
-      waiting?.(Effect.fail(this.#closed))
+      waiting?.(Effect.fail(closed))
     })
     const heard = () => (this.#unanswered = 0)
     ws.on("pong", heard).on("ping", heard)
@@ -105,7 +113,10 @@ export class Connection {
       let written = () => {
         isWritten = true
       }
-      this.#ws.send(data, { binary: isBinary }, () => written())
+      this.#ws.send(data, { binary: isBinary }, () => {
+        this.#stalled = 0
+        written()
+      })
       if (this.#ws.bufferedAmount < highWaterMark) return Effect.void
       return Effect.callback<void>((resume) => {
         if (isWritten) return resume(Effect.void)
@@ -127,6 +138,11 @@ export class Connection {
     this.#ws.terminate()
   }
 
+  /** Waits until the socket is closed, and gives how. */
+  get closed(): Effect.Effect<Closed> {
+    return Deferred.await(this.#whenClosed)
+  }
+
   /** Whether the close frame was sent or received. */
   get isClosing(): boolean {
     return this.#ws.readyState !== this.#ws.OPEN
@@ -144,6 +160,8 @@ export class Connection {
   #ping(): void {
     const ws = this.#ws
     if (ws.readyState !== ws.OPEN) return
+    this.#stalled = ws.bufferedAmount === 0 ? 0 : this.#stalled + 1
+    if (this.#stalled > 2) return ws.terminate()
     // A paused socket hears nothing.
     if (ws.isPaused) this.#unanswered = 0
     else if (++this.#unanswered > 2) return ws.terminate()
