@@ -17,6 +17,7 @@ import type { Configuration } from "./Config.ts"
 import { InvalidConfiguration } from "./Config.ts"
 import type { ServerSettings } from "./config/ServerSection.ts"
 import { Drain } from "./Drain.ts"
+import * as ResponsesWebSocket from "./api/ResponsesWebSocket.ts"
 import type * as Auth from "./auth/Auth.ts"
 import type { Keyring } from "./auth/Keyring.ts"
 import * as ConfiguredGuardrails from "./guardrails/ConfiguredGuardrails.ts"
@@ -97,6 +98,7 @@ const gateway = (
       recording,
       layerLedger(configuration, inForce, store, main),
       layerResponses(configuration, store),
+      Layer.succeed(ResponsesWebSocket.Accepts, configuration.responses.webSocket),
       budgets ?? Layer.empty,
       store ?? Layer.empty,
     ]),

@@ -20,7 +20,7 @@ import { WebSocketServer } from "ws"
 import * as KeySubprotocol from "./auth/KeySubprotocol.ts"
 
 /** The paths of endpoints that accept WebSockets. On others, the request for one is ignored, as HTTP allows. */
-const paths: ReadonlySet<string> = new Set(["/v1/realtime"])
+const paths: ReadonlySet<string> = new Set(["/v1/realtime", "/v1/responses"])
 
 /**
  * Whether Node takes a request for an upgrade: to a WebSocket, on one of the paths that accept them. Others are ignored, such as

@@ -28,6 +28,7 @@ import { Drain } from "../src/Drain.ts"
 import type { Policy } from "../src/Drain.ts"
 import type * as Auth from "../src/auth/Auth.ts"
 import * as Keyring from "../src/auth/Keyring.ts"
+import * as ResponsesWebSocket from "../src/api/ResponsesWebSocket.ts"
 import * as KeyedRouter from "../src/keys/KeyedRouter.ts"
 import type { ConfiguredKey } from "../src/auth/VirtualKey.ts"
 import type * as Overload from "../src/Overload.ts"
@@ -69,6 +70,8 @@ export interface Options {
   readonly backup?: Vendor
   /** Where responses are stored: nowhere if not said. */
   readonly database?: Database
+  /** Whether clients may call Responses over WebSockets: they may if not said. */
+  readonly webSocket?: boolean
   /** How many responses run in the background at once: 100 if not said. */
   readonly background?: number
   /** Whether the backup takes the beginning of an answer. */
@@ -125,6 +128,7 @@ export const make = Effect.fnUntraced(function* (options: Options = {}) {
       Metrics.layer(),
       KeyMetrics.layer,
       CallLog.layer,
+      Layer.succeed(ResponsesWebSocket.Accepts, options.webSocket ?? true),
       options.database === undefined
         ? Layer.empty
         : Layer.provide(

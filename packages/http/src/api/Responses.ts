@@ -1,5 +1,5 @@
 /**
- * OpenAI's Responses API: `POST /v1/responses`, streamed or not, `POST /v1/responses/compact` and `POST /v1/responses/input_tokens`. Where the gateway stores
+ * OpenAI's Responses API: `POST /v1/responses`, streamed or not and over a WebSocket, `POST /v1/responses/compact` and `POST /v1/responses/input_tokens`. Where the gateway stores
  * responses (see `ResponseStore`), a call may continue one, and they are read and deleted by their ids; else requests for a
  * stored response get 404.
  */
@@ -7,7 +7,6 @@ import { Router } from "@understudy/core/Router"
 import * as Responses from "@understudy/providers/protocols/responses"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Option from "effect/Option"
 import { ResponseStore } from "../responses/ResponseStore.ts"
 import * as StoredCalls from "./StoredCalls.ts"
@@ -16,31 +15,38 @@ import * as Compact from "./Compact.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
+import * as ResponsesWebSocket from "./ResponsesWebSocket.ts"
 import * as StoredResponses from "./StoredResponses.ts"
 
 /** Adds the endpoints to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
-  Effect.flatMap(Effect.zip(Router, Effect.serviceOption(ResponseStore)), ([router, store]) =>
-    Effect.all(
-      [
-        http.add("POST", "/v1/responses", create(router, store)),
-        http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, tokenCount)),
-        http.add("POST", "/v1/responses/compact", compact(router, store)),
-        http.add("GET", "/v1/responses", handleGet),
-        ...(Option.isNone(store)
-          ? (["/v1/responses/:id/*", "/v1/conversations/*"] as const).map((path) =>
-              http.add(
-                "*",
-                path,
-                Effect.sync(() => HttpReply.error(notStored, Responses)),
-              ),
-            )
-          : [...StoredResponses.endpoints(store.value), ...Conversations.endpoints(store.value)].map(
-              ([method, path, handler]) => http.add(method, path, handler),
-            )),
-      ],
-      { discard: true },
-    ),
+  Effect.flatMap(
+    Effect.all([Router, Effect.serviceOption(ResponseStore), ResponsesWebSocket.Accepts]),
+    ([router, store, accepts]) =>
+      Effect.all(
+        [
+          http.add("POST", "/v1/responses", create(router, store)),
+          http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, tokenCount)),
+          http.add("POST", "/v1/responses/compact", compact(router, store)),
+          http.add(
+            "GET",
+            "/v1/responses",
+            accepts ? ResponsesWebSocket.handle(create(router, store), Option.isSome(store)) : handleGet,
+          ),
+          ...(Option.isNone(store)
+            ? (["/v1/responses/:id/*", "/v1/conversations/*"] as const).map((path) =>
+                http.add(
+                  "*",
+                  path,
+                  Effect.sync(() => HttpReply.error(notStored, Responses)),
+                ),
+              )
+            : [...StoredResponses.endpoints(store.value), ...Conversations.endpoints(store.value)].map(
+                ([method, path, handler]) => http.add(method, path, handler),
+              )),
+        ],
+        { discard: true },
+      ),
   ),
 )
 
@@ -63,13 +69,10 @@ const tokenCount: Endpoint.TokenCountProtocol = {
   encode: (inputTokens) => ({ object: "response.input_tokens", input_tokens: inputTokens }),
 }
 
-/** Codex first tries a WebSocket, and uses HTTP after a 426. */
-const handleGet = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) =>
-  HttpReply.error(headers["upgrade"] === undefined ? notStored : noWebSocket, Responses),
-)
+const handleGet = Effect.sync(() => HttpReply.error(noWebSocket, Responses))
 
 const noWebSocket = ApiError.invalid(
-  "WebSockets are not supported. Send POST /v1/responses over HTTP, and stream the response as server-sent events.",
+  "WebSockets are switched off (responses.webSocket). Send POST /v1/responses over HTTP, and stream the response as server-sent events.",
   { status: 426, code: "upgrade_required" },
 )
 

@@ -14,6 +14,7 @@ export const ResponsesSection = Schema.Struct({
   store: optional(flag),
   keep: optional(PositiveDuration),
   background: optional(countOrNone),
+  webSocket: optional(flag),
 })
 
 export interface ResponsesSettings {
@@ -23,9 +24,11 @@ export interface ResponsesSettings {
   readonly keep: Duration.Duration
   /** How many responses a process runs in the background at once. */
   readonly background: number
+  /** Whether clients may call over WebSockets, whether or not responses are stored. */
+  readonly webSocket: boolean
 }
 
-export const defaults: ResponsesSettings = { store: false, keep: Duration.days(30), background: 100 }
+export const defaults: ResponsesSettings = { store: false, keep: Duration.days(30), background: 100, webSocket: true }
 
 /** The section with its defaults filled in. */
 export const settings = (section: typeof ResponsesSection.Type): ResponsesSettings => ({ ...defaults, ...section })

@@ -551,24 +551,4 @@ describe("beside the answers", () => {
       assert.strictEqual(answer, 200)
     }),
   )
-
-  it.live("a WebSocket is refused, for good and in words", () =>
-    Effect.gen(function* () {
-      const { url } = yield* TestGateway.make()
-      const upgrade = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" }
-      const headers = { ...upgrade, "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" }
-      const answer = yield* Effect.callback<{ readonly status: number | undefined; readonly text: string }>(
-        (resume) => {
-          const request = Http.get(`${url}/v1/responses`, { headers }, (response) => {
-            let text = ""
-            response.on("data", (chunk) => (text += chunk))
-            response.on("end", () => resume(Effect.succeed({ status: response.statusCode, text })))
-          })
-          request.on("upgrade", () => resume(Effect.die("upgraded")))
-        },
-      )
-      assert.strictEqual(answer.status, 426)
-      assert.strictEqual(JSON.parse(answer.text).error.code, "upgrade_required")
-    }),
-  )
 })

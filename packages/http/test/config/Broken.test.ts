@@ -228,7 +228,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'routes.broken.fallback[2]: names "nobody", which is neither a deployment nor a route. There is "gpt-4o", "broken", "sound".',
   ],
   responses: [
-    "responses.kept: unknown key `kept`. Known keys: store, keep, background.",
+    "responses.kept: unknown key `kept`. Known keys: store, keep, background, webSocket.",
     'responses.store: expected true or false, found "perhaps"',
     'responses.keep: expected a duration above 0, such as 500ms, 2s, 5m or 1h, found "never"',
   ],
