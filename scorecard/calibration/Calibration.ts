@@ -12,7 +12,6 @@ import * as Rehearsed from "@understudy/http/internal/rehearsal/Rehearsed"
 import * as ScenarioFile from "@understudy/http/internal/rehearsal/ScenarioFile"
 import { withPrices } from "@understudy/providers/Config"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -32,12 +31,7 @@ export interface Options {
 }
 
 /** The scenario of a case. */
-const scenarioOf = ({ name, scenario }: Case) =>
-  Effect.orDie(
-    Effect.fromResult(
-      Result.mapError(ScenarioFile.parse(scenario, name), (problems) => new Error(JSON.stringify(problems))),
-    ),
-  )
+const scenarioOf = ({ name, scenario }: Case) => Effect.orDie(Effect.fromResult(ScenarioFile.parse(scenario, name)))
 
 /** The calls of a case that begins at `start`, in clock milliseconds: those that its rehearsal makes. */
 export const callsOf = Effect.fnUntraced(function* (each: Case, start: number, { seconds, seed }: Options) {
