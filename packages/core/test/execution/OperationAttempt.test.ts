@@ -6,7 +6,9 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import * as BudgetedRouter from "../../src/BudgetedRouter.ts"
 import * as Deployment from "../../src/deployment/Deployment.ts"
-import type * as Operation from "../../src/model/Operation.ts"
+import * as GuardedRouter from "../../src/GuardedRouter.ts"
+import * as Guardrails from "../../src/Guardrails.ts"
+import * as Operation from "../../src/model/Operation.ts"
 import { Provider } from "../../src/model/Provider.ts"
 import type { Receipt } from "../../src/receipt/Receipt.ts"
 import type { RouterError } from "../../src/execution/RouterError.ts"
@@ -319,5 +321,67 @@ describe("an operation about what a deployment holds", () => {
       assert.strictEqual((yield* Router).accountOf("primary", 2), "second")
       assert.strictEqual((yield* Effect.flip(respond(held("third")))).kind, "InvalidRequest")
     }).pipe(Effect.provide(pool))
+  })
+})
+
+describe("a guardrail before an operation", () => {
+  const guarded = (decide: (call: Guardrails.GuardedCall) => Guardrails.BeforeDecision, primary: Testing.Scripted) =>
+    GuardedRouter.layer.pipe(
+      Layer.provide([
+        router({ primary, backup: primary }),
+        Guardrails.layer([{ name: "words", before: (call) => Effect.succeed(decide(call)) }]),
+      ]),
+    )
+
+  it.effect("sees its fields, and may rewrite those that it has", () => {
+    const primary = up()
+    const seen: Array<unknown> = []
+    return Effect.gen(function* () {
+      const { receipt } = yield* respond(request("images.generations", { prompt: "a cat" }))
+      assert.deepStrictEqual(seen, ["images.generations", { prompt: "a cat" }])
+      assert.deepStrictEqual(primary.operations[0]?.body, {
+        type: "json",
+        fields: { prompt: "a dog", model: "route" },
+      })
+      assert.deepStrictEqual(
+        receipt.guardrails?.map(({ action }) => action),
+        ["rewrite"],
+      )
+    }).pipe(
+      Effect.provide(
+        guarded(({ operation, request }) => {
+          if (!("operation" in request)) return Guardrails.pass
+          seen.push(operation, Operation.fieldsOf(request))
+          return Guardrails.rewriteRequest(Operation.withFields(request, { prompt: "a dog", other: 1 }))
+        }, primary),
+      ),
+    )
+  })
+
+  it.effect("refuses it before any deployment is called", () => {
+    const primary = up()
+    return Effect.gen(function* () {
+      const { kind } = yield* Effect.flip(respond(request("audio.speech", { input: "a word" }, true)))
+      assert.deepStrictEqual([kind, primary.operations.length], ["GuardrailRefused", 0])
+    }).pipe(Effect.provide(guarded(() => Guardrails.refuse("no"), primary)))
+  })
+})
+
+describe("a shadow", () => {
+  it.effect("copies operations with a JSON body, and none with files", () => {
+    const [primary, other] = [up(), up()]
+    const route = Route.fallback("primary").pipe(Route.shadow({ to: "backup", share: 1 }))
+    return Effect.gen(function* () {
+      yield* respond(request("moderations", { input: "a" }))
+      yield* Effect.yieldNow
+      assert.strictEqual(other.operations.length, 1)
+      const form: Operation.Request = {
+        ...request("audio.transcriptions"),
+        body: { type: "multipart", parts: [{ name: "model", value: "route" }] },
+      }
+      yield* respond(form)
+      yield* Effect.yieldNow
+      assert.deepStrictEqual([primary.operations.length, other.operations.length], [2, 1])
+    }).pipe(Effect.provide(router({ primary, backup: other, route })))
   })
 })

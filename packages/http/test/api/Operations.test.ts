@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { createHash } from "node:crypto"
 import { readdirSync } from "node:fs"
 import { readlink } from "node:fs/promises"
@@ -162,6 +163,21 @@ describe("through the openai SDK, on a route whose primary is down", () => {
     }),
   )
 
+  it.live("documents are reranked by a model on Bedrock", () =>
+    Effect.gen(function* () {
+      const { url } = yield* broken({ backup: "bedrock" })
+      const body = JSON.stringify({ model, query: "best", documents: ["a", "b"] })
+      const headers = { "content-type": "application/json" }
+      const response = yield* Effect.promise(() => fetch(`${url}/v1/rerank`, { method: "POST", body, headers }))
+      assert.deepInclude(yield* Effect.promise(() => response.json()), {
+        results: [
+          { index: 1, relevance_score: 1 },
+          { index: 0, relevance_score: 0.5 },
+        ],
+      })
+    }),
+  )
+
   it.live("documents are reranked, under the paths of Cohere and Jina", () =>
     Effect.gen(function* () {
       const { url } = yield* broken()
@@ -172,6 +188,23 @@ describe("through the openai SDK, on a route whose primary is down", () => {
         const { results } = (yield* Effect.promise(() => response.json())) as { results: ReadonlyArray<object> }
         assert.deepInclude(results[0], { index: 1 })
       }
+    }),
+  )
+})
+
+describe("a virtual key", () => {
+  it.live("is held to its limits and its routes, whatever the operation", () =>
+    Effect.gen(function* () {
+      const key = { id: "team", key: Redacted.make("sk-team"), routes: [model], limits: { rpm: 2 } }
+      const { url } = yield* TestGateway.make({ keys: [key] })
+      const client = TestGateway.clientOf(url, "sk-team")
+      assert.strictEqual((yield* rejected(client.moderations.create({ model: "backup", input: "a" }))).status, 403)
+      const upload = yield* Effect.promise(file)
+      yield* Effect.promise(() => client.audio.transcriptions.create({ model, file: upload }))
+      yield* Effect.promise(() => client.moderations.create({ model, input: "a" }))
+      assert.strictEqual((yield* rejected(client.moderations.create({ model, input: "a" }))).status, 429)
+      const leak = yield* rejected(client.audio.transcriptions.create({ model, file: upload, language: "sk-team" }))
+      assert.deepStrictEqual([leak.status, leak.param], [400, "language"])
     }),
   )
 })

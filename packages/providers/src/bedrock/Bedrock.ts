@@ -10,8 +10,10 @@ import type {
   CountTokensCommandInput,
 } from "@aws-sdk/client-bedrock-runtime"
 import type * as Chat from "@understudy/core/Chat"
+import type * as Operation from "@understudy/core/Operation"
 import { Provider } from "@understudy/core/Provider"
-import type { ProviderError } from "@understudy/core/ProviderError"
+import type { Operations } from "@understudy/core/Provider"
+import { ProviderError } from "@understudy/core/ProviderError"
 import { text } from "node:stream/consumers"
 import * as Clock from "effect/Clock"
 import type * as Config from "effect/Config"
@@ -45,6 +47,7 @@ import * as Connections from "./Connections.ts"
 import * as BigDecimals from "./BigDecimals.ts"
 import * as Credentials from "./Credentials.ts"
 import * as Embeddings from "./Embeddings.ts"
+import * as Rerank from "./Rerank.ts"
 import * as Errors from "./Errors.ts"
 import * as EventStream from "./EventStream.ts"
 import * as Guardrail from "./Guardrail.ts"
@@ -105,6 +108,7 @@ export const make = Effect.fnUntraced(function* (
     stream: (request) =>
       Stream.unwrap(EncryptedReasoning.retryWithout(endpoint.host, request, (host) => stream(request, host))),
     embed: makeEmbed(context, send),
+    operations: { names: reranks, send: makeRerank(context, send) },
     countTokens: makeCountTokens(context, send),
   }
   return Redaction.provider(ModelPath.provider(provider), redaction)
@@ -171,17 +175,39 @@ const makeStream = ({ classify, classifyEvent, client, encode, options, redactio
     )
   })
 
+const invocation = (sdk: Sdk, modelId: string, body: object) =>
+  new sdk.InvokeModelCommand({
+    modelId,
+    contentType: "application/json",
+    accept: "application/json",
+    body: JSON.stringify(body),
+  })
+
+const reranks: ReadonlySet<Operation.Name> = new Set<Operation.Name>(["rerank"])
+
+const makeRerank =
+  ({ sdk }: Context, send: Send): Operations["send"] =>
+  (request) =>
+    request.operation === "rerank"
+      ? Stream.fromEffect(
+          Effect.flatMap(Effect.fromResult(Rerank.encode(request)), (body) =>
+            Effect.flatMap(send(invocation(sdk, request.model, body)), ({ text }) =>
+              Effect.fromResult(Rerank.decode(text, request)),
+            ),
+          ),
+        )
+      : Stream.fail(
+          new ProviderError({
+            reason: { _tag: "Unsupported", feature: request.operation },
+            message: `Bedrock does not have the operation ${request.operation}`,
+          }),
+        )
+
 const makeEmbed = ({ sdk }: Context, send: Send): Provider["Service"]["embed"] => {
   const encode = Lowering.make("bedrock", Embeddings.protocol, Embeddings)
   return Effect.fnUntraced(function* (request) {
     const { body: bodies, droppedParams } = yield* encode(request)
-    const command = (body: Record<string, unknown>) =>
-      new sdk.InvokeModelCommand({
-        modelId: request.model,
-        contentType: "application/json",
-        accept: "application/json",
-        body: JSON.stringify(body),
-      })
+    const command = (body: Record<string, unknown>) => invocation(sdk, request.model, body)
     const answers = yield* Effect.forEach(bodies, (body) => send(command(body)), { concurrency: maxInvocations })
     const response = yield* Effect.fromResult(Embeddings.decode(request.model, answers))
     return droppedParams === undefined ? response : { ...response, droppedParams }

@@ -76,8 +76,14 @@ const accounts = (request: WireRequest, reply: Reply): Fields => {
   }
 }
 
+/** The last document first. */
+const reranked = (documents: ReadonlyArray<unknown>): Fields => ({
+  results: documents.map((_, index) => ({ index, relevance_score: (index + 1) / documents.length })).toReversed(),
+})
+
 /** Cohere's tokens are only in a header. */
 const embeddings = ({ body }: WireRequest, texts: ReadonlyArray<string>): Fields => {
+  if (body["query"] !== undefined) return reranked(list(body["documents"]))
   const dimensions = Number(body["dimensions"] ?? body["output_dimension"] ?? 8)
   const vectors = texts.map((text) => vector(text, dimensions))
   if (body["texts"] === undefined) {
