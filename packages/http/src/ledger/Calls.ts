@@ -31,6 +31,9 @@ export interface Filter {
 /** The place of a call in the order of all. */
 export type Position = readonly [at: number, id: string]
 
+/** How many of the newest calls are searched first: a page of what many calls have in common is among them. */
+const newestCalls = 2000
+
 /** How many dimensions are searched one by one, at most. */
 const mostDimensions = 500
 
@@ -43,23 +46,28 @@ export const list = (
 ): Effect.Effect<ReadonlyArray<Rows.CallRow>, SqlError> => {
   const dimensions = dimensionsOf(sql, filter)
   const facts = factsOf(sql, filter, after)
-  const newest = sql`ORDER BY at DESC, f.id DESC LIMIT ${limit}`
+  const newestOf = (count: number) => sql`ORDER BY at DESC, f.id DESC LIMIT ${count}`
+  const newest = newestOf(limit)
   const byTime = sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_facts f CROSS JOIN call_dimensions d
     WHERE d.id = f.dimensions_id AND ${sql.and([...facts, ...dimensions])} ${newest}`
-  // Of one call, or of most calls, few rows are read before the page is full.
+  // Few rows are read before the page is full.
   if (dimensions.length === 0 || filter.id !== undefined || filter.shadowOf !== undefined) return byTime
-  const newestOf = (columns: string) =>
+  const amongNewest = sql<Rows.CallRow>`SELECT ${columns(sql)}
+    FROM (SELECT * FROM call_facts f WHERE ${sql.and(facts)} ${newestOf(newestCalls)}) f CROSS JOIN call_dimensions d
+    WHERE d.id = f.dimensions_id AND ${sql.and(dimensions)} ${newest}`
+  const ofEach = (columns: string) =>
     sql`SELECT ${sql.literal(columns)} FROM call_facts f WHERE f.dimensions_id = d.id AND ${sql.and(facts)} ${newest}`
   const byDimensions = sql.onDialectOrElse({
-    pg: () => sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_dimensions d CROSS JOIN LATERAL (${newestOf("*")}) f
+    pg: () => sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_dimensions d CROSS JOIN LATERAL (${ofEach("*")}) f
       WHERE ${sql.and(dimensions)} ${newest}`,
     // SQLite has no LATERAL.
     orElse: () => sql<Rows.CallRow>`SELECT ${columns(sql)} FROM call_dimensions d CROSS JOIN call_facts f
-      WHERE ${sql.and(dimensions)} AND f.rowid IN (${newestOf("f.rowid")}) ${newest}`,
+      WHERE ${sql.and(dimensions)} AND f.rowid IN (${ofEach("f.rowid")}) ${newest}`,
   })
   const found = sql<{ readonly found: number }>`SELECT CAST(COUNT(*) AS INTEGER) AS found
     FROM (SELECT 1 FROM call_dimensions d WHERE ${sql.and(dimensions)} LIMIT ${mostDimensions + 1}) wanted`
-  return Effect.flatMap(found, ([row]) => ((row?.found ?? 0) > mostDimensions ? byTime : byDimensions))
+  const others = Effect.flatMap(found, ([row]) => ((row?.found ?? 0) > mostDimensions ? byTime : byDimensions))
+  return Effect.flatMap(amongNewest, (rows) => (rows.length === limit ? Effect.succeed(rows) : others))
 }
 
 /** The columns of the view `calls`. */

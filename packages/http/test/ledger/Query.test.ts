@@ -339,6 +339,7 @@ onEach("the books", ({ database }) => {
         found.map(({ id }) => id),
         ["m998", "m996", "m994"],
       )
+      assert.strictEqual((yield* Calls.list(sql, { route: "r1" }, 1000)).length, 600)
       assert.deepStrictEqual(
         (yield* Calls.list(sql, { route: "r2", tag: "77" }, 3)).map(({ id }) => id),
         ["m77"],
