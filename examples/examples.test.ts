@@ -301,6 +301,15 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     )
   })
 
+  it("stored-responses", async () => {
+    const printed = await example("stored-responses")
+    assert.match(printed, /^"My name is Ada\.": primary answered, 1 items/m)
+    assert.match(printed, /^"What is my name\?": backup answered, 3 items/m)
+    assert.match(printed, /^"And how is it spelt\?": primary answered, 5 items/m)
+    assert.match(printed, /^in the background: queued\nin the background: completed, \d+ output tokens$/m)
+    assert.match(printed, /^compacted to: message, message, message, compaction$/m)
+  })
+
   it("affinity", async () => {
     const printed = await example("affinity")
     const told = [...printed.matchAll(/^([\w, ]+): (\d+) % of the input at the full price, \$[\d.]+$/gm)]

@@ -193,17 +193,20 @@ export interface TokenCountProtocol {
 
 /**
  * Handles a token count request. The first deployment of the route with a counter counts; without one, the count is an
- * estimate.
+ * estimate. `prepare`: as in `handle`.
  */
 export const count = (
   router: Router["Service"],
   protocol: ClientProtocol,
   { select = (body) => body, encode }: TokenCountProtocol,
   address: Address = {},
+  prepare?: Prepare,
 ): Handler => {
   const decode = (body: Record<string, unknown>) =>
     Result.map(protocol.Request.decode(select(body), address), (request) => ({ request }))
-  return called(protocol, JsonBody.decodeCall(BodyLimits.conversation, decode), ({ options, request }) =>
+  const decoded = JsonBody.decodeCall(BodyLimits.conversation, decode)
+  const prepared = prepare === undefined ? decoded : Effect.flatMap(decoded, prepare)
+  return called(protocol, prepared, ({ options, request }) =>
     ApiError.fromRouterError(
       SideRequest.logged(
         "count_tokens",

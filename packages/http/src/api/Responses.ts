@@ -26,7 +26,7 @@ export const layer = HttpRouter.use((http) =>
       Effect.all(
         [
           http.add("POST", "/v1/responses", create(router, store)),
-          http.add("POST", "/v1/responses/input_tokens", Endpoint.count(router, Responses, tokenCount)),
+          http.add("POST", "/v1/responses/input_tokens", count(router, store)),
           http.add("POST", "/v1/responses/compact", compact(router, store)),
           http.add(
             "GET",
@@ -55,6 +55,11 @@ const create = (router: Router["Service"], store: Option.Option<ResponseStore["S
     ? Endpoint.handle(router, Responses)
     : Endpoint.handle(router, referring, {}, StoredCalls.prepare(store.value))
 
+const count = (router: Router["Service"], store: Option.Option<ResponseStore["Service"]>): Endpoint.Handler =>
+  Option.isNone(store)
+    ? Endpoint.count(router, Responses, tokenCount)
+    : Endpoint.count(router, referring, storedTokenCount, {}, StoredCalls.prepare(store.value))
+
 const compact = (router: Router["Service"], store: Option.Option<ResponseStore["Service"]>): Endpoint.Handler =>
   Option.isNone(store)
     ? Compact.handle(router, Responses.Request.decode)
@@ -63,10 +68,16 @@ const compact = (router: Router["Service"], store: Option.Option<ResponseStore["
 /** The protocol of calls that may refer to stored responses. */
 const referring = { ...Responses, Request: { ...Responses.Request, decode: Responses.Request.decodeReferring } }
 
-const tokenCount: Endpoint.TokenCountProtocol = {
+const tokenCount = {
   /** The request may have no input. */
   select: (body) => (body["input"] === undefined || body["input"] === null ? { ...body, input: "" } : body),
   encode: (inputTokens) => ({ object: "response.input_tokens", input_tokens: inputTokens }),
+} satisfies Endpoint.TokenCountProtocol
+
+/** A count stores nothing. */
+const storedTokenCount: Endpoint.TokenCountProtocol = {
+  ...tokenCount,
+  select: (body) => ({ ...tokenCount.select(body), store: false }),
 }
 
 const handleGet = Effect.sync(() => HttpReply.error(noWebSocket, Responses))

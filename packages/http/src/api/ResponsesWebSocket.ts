@@ -59,8 +59,7 @@ export const handle = (create: Endpoint.Handler, stores: boolean): Endpoint.Hand
       { headers: {}, maxMessage, cut: (open) => open.close(1001, "The gateway is shutting down.") },
       yield* Effect.scope,
     )
-    yield* serve(connection, { create, headers: headersOf(request), maxMessage, stores })
-    return HttpServerResponse.empty()
+    return yield* serve(connection, { create, headers: headersOf(request), maxMessage, stores })
   }).pipe(Effect.catchTag("Closed", () => Effect.succeed(HttpServerResponse.empty())))
 
 const headersOf = ({ headers }: HttpServerRequest.HttpServerRequest): Record<string, string> => ({

@@ -12,9 +12,9 @@ import * as Result from "effect/Result"
 
 export type Item = Readonly<Record<string, unknown>>
 
-/** The items of a request's `input`. */
+/** The items of a request's `input`: none of an empty text. */
 export const ofInput = (input: unknown): ReadonlyArray<unknown> =>
-  Predicate.isString(input) ? [{ type: "message", role: "user", content: input }] : Json.list(input)
+  Json.isNonEmptyString(input) ? [{ type: "message", role: "user", content: input }] : Json.list(input)
 
 /** The output of a stored response. */
 export const ofOutput = (response: string): ReadonlyArray<unknown> =>

@@ -188,6 +188,19 @@ onEach("stored responses", ({ database }) => {
     }),
   )
 
+  it.live("count in the tokens of a call that continues them", () =>
+    Effect.gen(function* () {
+      const gateway = yield* make({ vendor: "anthropic" })
+      const count = (params: object) =>
+        Effect.promise(() => gateway.client.responses.inputTokens.count({ model: "assistant", ...params }))
+      const first = yield* create(gateway, { input: "word ".repeat(200) })
+      const alone = yield* count({ input: "two" })
+      const continued = yield* count({ input: "two", previous_response_id: first.id })
+      assert.isAbove(continued.input_tokens, alone.input_tokens + 100)
+      assert.isAbove((yield* count({ previous_response_id: first.id })).input_tokens, 100)
+    }),
+  )
+
   it.live("are replaced by a compaction item for the calls after it", () =>
     Effect.gen(function* () {
       const gateway = yield* make({ vendor: "anthropic" })
