@@ -310,7 +310,7 @@ const retrying = <A>(
   onWait: (() => void) | undefined,
 ): Effect.Effect<A, Attempt.Failure> => {
   const { retry } = step.leaf.policies
-  if (retry.times === 0) return attempt
+  if (Retry.mostTimes(retry) === 0) return attempt
   return Effect.catch(attempt, (first) => {
     let failed: ProviderError | undefined
     const retries = Retry.schedule(retry, {

@@ -21,6 +21,7 @@ import type {
   ResolvedCachePolicy,
   ResolvedRetryPolicy,
 } from "../policy/Policies.ts"
+import * as Retry from "../policy/Retry.ts"
 import * as AffinityPolicy from "../policy/AffinityPolicy.ts"
 import type { Strategy } from "../route/Strategy.ts"
 
@@ -285,6 +286,12 @@ const verdict = (checks: Partial<Checks>, queue?: ExplainedQueue): string => {
     : `${queue.fallback === "last" ? "waits" : "waits if no other deployment answers"}: ${reasons.join("; ")}; ${queue.waiting} of at most ${queue.max} calls wait`
 }
 
+/** `2 retries (RateLimited: 0)` */
+const retries = ({ times, timesByReason = {} }: ResolvedRetryPolicy): string => {
+  const byReason = Object.entries(timesByReason).map(([reason, times]) => `${reason}: ${times}`)
+  return `${times} ${times === 1 ? "retry" : "retries"}${byReason.length === 0 ? "" : ` (${byReason.join(", ")})`}`
+}
+
 const policies = (
   {
     queue,
@@ -307,9 +314,9 @@ const policies = (
 ) => {
   const limited = Object.entries(limits).map(([limit, max]) => `${limit} ${max}`)
   return [
-    retry.times === 0
+    Retry.mostTimes(retry) === 0
       ? "no retries"
-      : `${retry.times} ${retry.times === 1 ? "retry" : "retries"}, ${time(retry.base)} to ${time(retry.max)} apart, Retry-After up to ${time(retry.maxRetryAfter)}`,
+      : `${retries(retry)}, ${time(retry.base)} to ${time(retry.max)} apart, Retry-After up to ${time(retry.maxRetryAfter)}`,
     streaming
       ? `at most ${time(timeout.firstToken)} to the first token, ${time(timeout.idle)} between events`
       : `at most ${time(timeout.attempt)} an attempt`,

@@ -14,6 +14,7 @@ import * as JsonSchema from "../model/JsonSchema.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import type { Problem } from "../route/Problem.ts"
 import type { ResolvedRetryPolicy } from "../policy/Retry.ts"
+import * as Retry from "../policy/Retry.ts"
 import type { Route } from "../route/Route.ts"
 import * as Routes from "../route/Route.ts"
 import * as QueuePolicy from "../policy/QueuePolicy.ts"
@@ -414,14 +415,14 @@ const sum = (path: Path): Omit<WorstCase, "route"> => {
     const { leaf } = place
     const { candidate, policies } = leaf
     // Each account has an attempt, and each retry one more: see `AccountRotation`.
-    const tries = candidate.accounts + policies.retry.times
+    const tries = candidate.accounts + Retry.mostTimes(policies.retry)
     // A racer that is interrupted for an error branch is tried again if the call then waits for limits.
     const passes = place.racer !== undefined && place.leadsToBranch && mayQueue ? 2 : 1
     const own = passes * tries + (passes === 1 ? takeovers(place) : 0)
     attempts += own
     // Any deployment may be the last that fits the call, and then has the time of the last.
     const { attempt } = (leaf.atEnd ?? leaf).policies
-    const inQueue = candidate.accounts * (policies.retry.times + 1) * longestWait(leaf)
+    const inQueue = candidate.accounts * (Retry.mostTimes(policies.retry) + 1) * longestWait(leaf)
     millis += passes * (tries * attempt + waits(policies.retry) + inQueue)
     const { price } = candidate.deployment
     if (price === undefined) unpriced.push(candidate.name)
@@ -448,7 +449,9 @@ const longestWait = ({ candidate: { deployment } }: BoundRoute.Leaf<Named>): num
   hasLimits(deployment) ? (QueuePolicy.resolve(deployment.limits?.queue)?.maxWait ?? 0) : 0
 
 /** The longest time between the attempts at one deployment: backoffs, or Retry-After if that may be longer. */
-const waits = ({ base, max, maxRetryAfter, times }: ResolvedRetryPolicy): number => {
+const waits = (policy: ResolvedRetryPolicy): number => {
+  const { base, max, maxRetryAfter } = policy
+  const times = Retry.mostTimes(policy)
   if (!Number.isFinite(times)) return Number.POSITIVE_INFINITY
   let sum = 0
   for (let retry = 0; retry < times; retry++)

@@ -16,6 +16,7 @@ import * as Split from "../route/Split.ts"
 import * as Acceptance from "../policy/Acceptance.ts"
 import * as Faults from "../policy/Fault.ts"
 import type { Policies } from "../policy/Policies.ts"
+import type { TimesByReason } from "../policy/Retry.ts"
 import * as QueuePolicy from "../policy/QueuePolicy.ts"
 
 /** A part of the chart: its lines, and the ids of the nodes where a call enters and where it continues from. */
@@ -205,10 +206,14 @@ const policies = ({
   ].join(", ")
 
 const label = (name: string, policy: Policies["retry"] | Policies["timeout"]): ReadonlyArray<string> =>
-  Object.entries(policy ?? {}).flatMap(([key, value]: readonly [string, Duration.Input | undefined]) =>
-    value === undefined
-      ? []
-      : [`${name}.${key} ${key === "times" ? String(value) : Duration.format(Duration.fromInputUnsafe(value))}`],
+  Object.entries(policy ?? {}).flatMap(
+    ([key, value]: readonly [string, Duration.Input | TimesByReason | undefined]): ReadonlyArray<string> => {
+      if (value === undefined) return []
+      if (key === "times") return [`${name}.times ${String(value)}`]
+      if (key === "timesByReason")
+        return Object.entries(value).map(([reason, times]) => `${name}.times ${times} after ${reason}`)
+      return [`${name}.${key} ${Duration.format(Duration.fromInputUnsafe(value as Duration.Input))}`]
+    },
   )
 
 /** Escapes the characters that have a meaning inside Mermaid's quotes as Mermaid's entities. */

@@ -120,6 +120,15 @@ export const blamesAccount = (reason: Reason): boolean => {
 /** The name of every reason, in the order of the table. */
 export const reasonTags: ReadonlyArray<ReasonTag> = Struct.keys(table)
 
+/** The reasons after which a deployment may be retried. */
+export const retryable = [
+  "RateLimited",
+  "Overloaded",
+  "ServerError",
+  "Network",
+  "Malformed",
+] as const satisfies ReadonlyArray<ReasonTag>
+
 /** The reasons that may have opened a circuit. */
 export const opening: ReadonlyArray<ReasonTag> = reasonTags.filter((tag) => {
   const { circuit } = table[tag]

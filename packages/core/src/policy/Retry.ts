@@ -4,13 +4,15 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import type { Rejected } from "../model/SkipReason.ts"
 import { actionFor } from "../model/ProviderError.ts"
-import type { ProviderError } from "../model/ProviderError.ts"
+import type { ProviderError, ReasonTag } from "../model/ProviderError.ts"
 
 /**
  * - `times`: retries per deployment, without the first attempt. Default: 2.
+ * - `timesByReason`: as `times`, after failures for these reasons.
  * - `base`, `max`: the first and the longest backoff. Each is twice the one before, with 20 % jitter. Defaults: 500 ms and
  *   8 seconds.
  * - `maxRetryAfter`: the longest Retry-After that is waited for. Default: 5 seconds.
@@ -19,11 +21,15 @@ import type { ProviderError } from "../model/ProviderError.ts"
  */
 export interface RetryPolicy {
   readonly times: number
+  readonly timesByReason?: TimesByReason | undefined
   readonly base: Duration.Input
   readonly max: Duration.Input
   readonly maxRetryAfter: Duration.Input
   readonly budget: number
 }
+
+/** Retries per deployment after failures for a reason. Only those of `ProviderError.retryable` are retried. */
+export type TimesByReason = { readonly [Reason in ReasonTag]?: number | undefined }
 
 export const defaults: RetryPolicy = {
   times: 2,
@@ -36,6 +42,7 @@ export const defaults: RetryPolicy = {
 /** The policy with durations in milliseconds. */
 export interface ResolvedRetryPolicy {
   readonly times: number
+  readonly timesByReason?: TimesByReason | undefined
   readonly base: number
   readonly max: number
   readonly maxRetryAfter: number
@@ -43,10 +50,20 @@ export interface ResolvedRetryPolicy {
 
 export const resolve = (policy: RetryPolicy): ResolvedRetryPolicy => ({
   times: policy.times,
+  ...(policy.timesByReason === undefined ? undefined : { timesByReason: policy.timesByReason }),
   base: Duration.toMillis(Duration.fromInputUnsafe(policy.base)),
   max: Duration.toMillis(Duration.fromInputUnsafe(policy.max)),
   maxRetryAfter: Duration.toMillis(Duration.fromInputUnsafe(policy.maxRetryAfter)),
 })
+
+/** The most retries of a deployment, for whatever reasons it fails. */
+export const mostTimes = ({ times, timesByReason }: ResolvedRetryPolicy): number =>
+  timesByReason === undefined ? times : Math.max(times, ...Object.values(timesByReason).filter(Predicate.isNumber))
+
+const timesAfter = ({ times, timesByReason = none }: ResolvedRetryPolicy, reason: ReasonTag): number =>
+  timesByReason[reason] ?? times
+
+const none: TimesByReason = {}
 
 /** What bounds retries besides the policy. */
 export interface Bounds {
@@ -76,8 +93,8 @@ export const schedule = (
     Schedule.while(({ attempt, duration, input, now }) => {
       const wait = Duration.toMillis(duration)
       return (
-        attempt <= policy.times &&
         input._tag === "ProviderError" &&
+        attempt <= timesAfter(policy, input.reason._tag) &&
         actionFor(input.reason).retryable &&
         now + wait < bounds.deadline &&
         (requestedDelay(input) === undefined || wait <= policy.maxRetryAfter) &&

@@ -18,7 +18,7 @@ import type { Params } from "../policy/Params.ts"
 import * as Parameters from "../policy/Params.ts"
 import * as Faults from "../policy/Fault.ts"
 import { protects } from "../policy/StreamPolicy.ts"
-import { reasonTags } from "../model/ProviderError.ts"
+import { reasonTags, retryable } from "../model/ProviderError.ts"
 import type { Route } from "./Route.ts"
 import { splitBy } from "./Split.ts"
 import { queueFallbacks } from "../policy/QueuePolicy.ts"
@@ -100,6 +100,14 @@ const elsewhere: Readonly<Record<string, string>> = {
   priority: "it belongs to the caller; set it in the limits of a key or a team",
   connect: "it concerns connections to providers; set it under `defaults.timeout` or in a deployment",
   affinity: "it keeps a conversation on one of several deployments; set it beside a `balance`",
+  ...Object.fromEntries(
+    reasonTags
+      .filter((reason) => !retryable.some((each) => each === reason))
+      .map((reason) => [
+        reason,
+        "a deployment is not retried after it; the next one is tried, or the branch of `onError`",
+      ]),
+  ),
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -111,7 +119,15 @@ interface Shape {
   readonly [key: string]: Rule | Shape | "misplaced"
 }
 
-const retryShape = { times: countOrNone, base: duration, max: duration, maxRetryAfter: duration }
+const retryShape: Shape = {
+  times: countOrNone,
+  timesByReason: Object.fromEntries(
+    reasonTags.map((reason) => [reason, retryable.some((each) => each === reason) ? countOrNone : "misplaced"]),
+  ),
+  base: duration,
+  max: duration,
+  maxRetryAfter: duration,
+}
 const attemptTimeoutShape = {
   firstToken: positiveDuration,
   reasoning: positiveDuration,

@@ -54,6 +54,31 @@ describe("Retry.schedule", () => {
     }),
   )
 
+  it.effect("retries after a failure for a reason as often as `timesByReason` says", () =>
+    Effect.gen(function* () {
+      const policy = { times: 1, timesByReason: { RateLimited: 0, Network: 4 } }
+      const attempts = (reason: Reason) => Effect.map(asked(failure(reason), policy), (times) => times.length)
+      assert.strictEqual(yield* attempts({ _tag: "RateLimited" }), 1)
+      assert.strictEqual(yield* attempts({ _tag: "Network" }), 5)
+      assert.strictEqual(yield* attempts({ _tag: "ServerError" }), 2)
+      assert.strictEqual(Retry.mostTimes(Retry.resolve({ ...Retry.defaults, ...policy })), 4)
+    }),
+  )
+
+  it.effect("counts retries after other failures too", () =>
+    Effect.gen(function* () {
+      const failures: ReadonlyArray<Reason> = [{ _tag: "Network" }, { _tag: "Network" }, { _tag: "Overloaded" }]
+      let attempts = 0
+      const policy = Retry.resolve({ ...Retry.defaults, times: 1, timesByReason: { Network: 3 } })
+      const bounds = { deadline: Infinity, hasAvailablePeer: () => false, tryAcquire: () => true }
+      const attempt = Effect.suspend(() => Effect.fail(failure(failures[attempts++] ?? { _tag: "Network" })))
+      const fiber = yield* Effect.forkChild(Effect.flip(Effect.retry(attempt, Retry.schedule(policy, bounds))))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      assert.strictEqual(attempts, 3)
+    }),
+  )
+
   it.effect("retries `times` times", () =>
     Effect.gen(function* () {
       for (const times of [0, 1, 2, 5]) assert.strictEqual((yield* asked(overloaded, { times })).length, times + 1)

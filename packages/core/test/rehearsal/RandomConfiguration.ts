@@ -5,6 +5,8 @@
 import * as Duration from "effect/Duration"
 import type * as Deployment from "../../src/deployment/Deployment.ts"
 import type { Reason, ReasonTag } from "../../src/model/ProviderError.ts"
+import type { RetryPolicy } from "../../src/policy/Retry.ts"
+import { retryable } from "../../src/model/ProviderError.ts"
 import type { Price } from "../../src/model/Cost.ts"
 import type { Defaults, Policies } from "../../src/policy/Policies.ts"
 import type { Behavior, Failure } from "../../src/rehearsal/Behavior.ts"
@@ -63,10 +65,12 @@ const branchReasons: ReadonlyArray<ReasonTag> = [
 class Generator {
   readonly #chance: Chance
   readonly #ofParams: Chance
+  readonly #ofReasons: Chance
 
   constructor(seed: number) {
     this.#chance = new Chance(named(seed, "configuration"))
     this.#ofParams = new Chance(named(seed, "parameters"))
+    this.#ofReasons = new Chance(named(seed, "retries by reason"))
   }
 
   configuration(): RandomConfiguration {
@@ -155,6 +159,14 @@ class Generator {
     return chance.happens(0.2) ? { maxTokens: 1 + Math.floor(chance.next() * 2 * mostOutput) } : undefined
   }
 
+  #timesByReason(): RetryPolicy["timesByReason"] {
+    const chance = this.#ofReasons
+    if (!chance.happens(0.3)) return undefined
+    return Object.fromEntries(
+      retryable.filter(() => chance.happens(0.4)).map((reason) => [reason, Math.floor(chance.next() * 5)]),
+    )
+  }
+
   #rates(): Price {
     return {
       input: this.#from(0, 10),
@@ -188,6 +200,7 @@ class Generator {
     return {
       retry: this.#maybe(0.5, () => ({
         times: this.#maybe(0.8, () => this.#from(0, 4)) ?? 2,
+        timesByReason: this.#timesByReason(),
         base: this.#pick([0, 100, 1000]),
         max: this.#pick([500, 8000]),
         maxRetryAfter: this.#pick([0, 1000, 5000]),

@@ -142,7 +142,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   empty: ["expected a mapping with `deployments` and perhaps `routes` and `defaults`, found nothing"],
   combinators: [
-    "deployments.local.retry.budget: unknown key `budget`: it is shared by the whole route; set it under `defaults.retry` or on an outermost route. Known keys: times, base, max, maxRetryAfter.",
+    "deployments.local.retry.budget: unknown key `budget`: it is shared by the whole route; set it under `defaults.retry` or on an outermost route. Known keys: times, timesByReason, base, max, maxRetryAfter.",
     "routes.quick.hedge.bugdet: unknown key `bugdet`: did you mean `budget`? Known keys: after, budget.",
     'routes.quick.hedge.after: expected a duration such as 800ms, or one of p50, p75, p90, p95, p99, found "p42"',
     "routes.hasty.hedge.after: is missing: set the delay before the second attempt, such as 800ms",
@@ -198,7 +198,7 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     "server.prot: unknown key `prot`: did you mean `port`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, realtime, limits.",
     "server.allowed_hosts: unknown key `allowed_hosts`: did you mean `allowedHosts`? Known keys: port, host, workers, maxBody, allowUnauthenticated, allowedHosts, allowedOrigins, expose, drain, overload, realtime, limits.",
     "defaults.timout: unknown key `timout`: did you mean `timeout`? Known keys: retry, timeout, circuit, cooldown, stream, unsupportedParams.",
-    "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, base, max, maxRetryAfter, budget.",
+    "defaults.retry.time: unknown key `time`: did you mean `times`? Known keys: times, timesByReason, base, max, maxRetryAfter, budget.",
     "deployments.gpt-4o.api_key: unknown key `api_key`: did you mean `apiKey`? Known keys: provider, model, weight, limits, capabilities, operations, price, params, force, retry, timeout, circuit, cooldown, unsupportedParams, faults, apiKey, apiKeys, baseUrl, organization, api, headers, local, proxy.",
     "deployments.gpt-4o.limits.RPM: unknown key `RPM`: did you mean `rpm`? Known keys: rpm, tpm, rpd, concurrency, queue.",
   ],

@@ -4,6 +4,7 @@
  */
 import * as Chat from "@understudy/core/Chat"
 import { affinityBys, protects } from "@understudy/core/Policies"
+import { retryable } from "@understudy/core/ProviderError"
 import * as Rules from "@understudy/core/internal/route/Rules"
 import * as Schema from "effect/Schema"
 import { DurationText, PositiveDuration } from "./DurationText.ts"
@@ -18,6 +19,9 @@ const refusals = 'false, or a mapping such as { startsWith: ["I cannot"] }'
 
 const retryFields = {
   times: optional(countOrNone),
+  timesByReason: optional(
+    Schema.Struct(Object.fromEntries(retryable.map((reason) => [reason, optional(countOrNone)]))),
+  ),
   base: optional(DurationText),
   max: optional(DurationText),
   maxRetryAfter: optional(DurationText),

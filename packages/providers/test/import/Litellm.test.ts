@@ -725,28 +725,16 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
   ["litellm_settings: { num_retries: 4 }\nrouter_settings: { num_retries: 1 }", { retry: { times: 1 } }],
   [
     "router_settings: { retry_policy: { RateLimitErrorRetries: 3, TimeoutErrorRetries: 0 } }",
-    { retry: { times: 3 } },
-    [
-      "router_settings.retry_policy.RateLimitErrorRetries: all retried errors share one number of retries: 3 is also used for InternalServerErrorRetries",
-    ],
+    { retry: { timesByReason: { RateLimited: 3 } } },
   ],
   [
     "router_settings: { num_retries: 1, retry_policy: { InternalServerErrorRetries: 0 } }",
-    { retry: { times: 0 } },
-    [
-      "router_settings.retry_policy.InternalServerErrorRetries: all retried errors share one number of retries: 0 is also used for RateLimitErrorRetries, instead of 1",
-    ],
-  ],
-  ["router_settings: { num_retries: 2, retry_policy: { RateLimitErrorRetries: 2 } }", { retry: { times: 2 } }],
-  [
-    "router_settings: { retry_policy: { RateLimitErrorRetries: 2, InternalServerErrorRetries: 2 } }",
-    { retry: { times: 2 } },
+    { retry: { times: 1, timesByReason: { ServerError: 0 } } },
   ],
   [
     "router_settings: { retry_policy: { RateLimitErrorRetries: 1, InternalServerErrorRetries: 2, BadRequestErrorRetries: 3, Odd: 1 } }",
-    { retry: { times: 2 } },
+    { retry: { timesByReason: { RateLimited: 1, ServerError: 2 } } },
     [
-      "router_settings.retry_policy.RateLimitErrorRetries: all retried errors share one number of retries: 2, the largest",
       "router_settings.retry_policy.BadRequestErrorRetries: such errors are never retried: not imported",
       "router_settings.retry_policy.Odd: has no equivalent: not imported",
     ],
@@ -829,10 +817,8 @@ litellm_settings: { cache: true, cache_params: { ${params} } }
 
   it("sets the retries of one group on its route", () => {
     const { report, routes } = group("model_group_retry_policy: { a: { RateLimitErrorRetries: 5 } }", "a | order: 1")
-    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], retry: { times: 5 } } })
-    assert.deepStrictEqual(report, [
-      "router_settings.model_group_retry_policy.a.RateLimitErrorRetries: all retried errors share one number of retries: 5 is also used for InternalServerErrorRetries",
-    ])
+    assert.deepStrictEqual(routes, { a: { fallback: ["a@openai"], retry: { timesByReason: { RateLimited: 5 } } } })
+    assert.deepStrictEqual(report, [])
   })
 
   it("imports the shared Redis, and the limit of concurrent calls on each deployment", () => {

@@ -29,7 +29,7 @@ export const unsupported = (place: ImportReader): "drop" | "skip" | undefined =>
 /** The message for settings that disable cooldowns. */
 export const noCooldown = "circuits cannot be disabled, and an open one is probed after `circuit.open`: not imported"
 
-const retried = ["RateLimitErrorRetries", "InternalServerErrorRetries"] as const
+const retried = { RateLimitErrorRetries: "RateLimited", InternalServerErrorRetries: "ServerError" } as const
 const notRetried = [
   "AuthenticationErrorRetries",
   "BadRequestErrorRetries",
@@ -37,33 +37,13 @@ const notRetried = [
   "TimeoutErrorRetries",
 ] as const
 
-/**
- * The number of retries of a retry policy. One number applies to all errors that are retried; the largest is taken.
- * `general` is the number for errors that the policy does not name.
- */
-export const retries = (policy: ImportReader, general?: number): number | undefined => {
-  const given = retried.flatMap((name) => {
-    const times = policy.countOrNone(name)
-    return times === undefined ? [] : [{ name, times }]
-  })
-  const max = given.length === 0 ? undefined : Math.max(...given.map(({ times }) => times))
-  const [first] = given
-  if (max !== undefined && first !== undefined) {
-    const unnamed = retried.filter((name) => !given.some((each) => each.name === name))
-    if (given.some(({ times }) => times !== max)) {
-      policy.warn(first.name, `all retried errors share one number of retries: ${max}, the largest`)
-    } else if (unnamed.length > 0 && max !== general) {
-      const instead = general === undefined ? "" : `, instead of ${general}`
-      policy.warn(
-        first.name,
-        `all retried errors share one number of retries: ${max} is also used for ${unnamed.join(" and ")}${instead}`,
-      )
-    }
-  }
+/** The retries of a retry policy, by reason. */
+export const timesByReason = (policy: ImportReader): Document | undefined => {
+  const times = Object.entries(retried).map(([name, reason]) => [reason, policy.countOrNone(name)] as const)
   for (const name of notRetried) {
     const times = policy.countOrNone(name)
     if (times !== undefined && times > 0) policy.warn(name, "such errors are never retried: not imported")
   }
   policy.warnUnread()
-  return max
+  return compact(Object.fromEntries(times))
 }

@@ -183,13 +183,13 @@ const strategyOf = (place: ImportReader): Strategy | undefined => {
   return "least-busy"
 }
 
-const groupRetries = (settings: ReadonlyArray<ImportReader>): ReadonlyMap<string, number> =>
+const groupRetries = (settings: ReadonlyArray<ImportReader>): ReadonlyMap<string, Document> =>
   new Map(
     settings.flatMap((place) => {
       const groups = place.mapping("model_group_retry_policy")
-      return groups.keys.flatMap((group): ReadonlyArray<[string, number]> => {
-        const times = Limits.retries(groups.mapping(group))
-        return times === undefined ? [] : [[group, times]]
+      return groups.keys.flatMap((group): ReadonlyArray<[string, Document]> => {
+        const timesByReason = Limits.timesByReason(groups.mapping(group))
+        return timesByReason === undefined ? [] : [[group, timesByReason]]
       })
     }),
   )
@@ -197,7 +197,7 @@ const groupRetries = (settings: ReadonlyArray<ImportReader>): ReadonlyMap<string
 /** The `defaults` section. `timeout.total` is at least as long as the longest attempt timeout. */
 const defaults = (settings: ReadonlyArray<ImportReader>, deployments: Document): Document | undefined => {
   const times = first(settings, (place) => place.countOrNone("num_retries"))
-  const policy = first(settings, (place) => Limits.retries(place.mapping("retry_policy"), times))
+  const timesByReason = first(settings, (place) => Limits.timesByReason(place.mapping("retry_policy")))
   const timeout = first(settings, (place) => Limits.timeout(place, ["timeout", "request_timeout"]))
   for (const place of settings) {
     if (place.flag("disable_cooldowns") === true) place.warn("disable_cooldowns", Limits.noCooldown)
@@ -205,7 +205,7 @@ const defaults = (settings: ReadonlyArray<ImportReader>, deployments: Document):
   const unsupportedParams = first(settings, Limits.unsupported)
   const circuits = settings.map(Limits.circuit)
   return compact({
-    retry: compact({ times: policy ?? times, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
+    retry: compact({ times, timesByReason, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
     circuit: compact({ ...circuits[1], ...circuits[0] }),
     unsupportedParams,
     timeout: compact({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),

@@ -12,8 +12,8 @@ import { sharing } from "./ModelList.ts"
 /** The settings of all routes. */
 export interface Routing {
   readonly strategy: Strategy
-  /** The number of retries of groups that set their own. */
-  readonly retries: ReadonlyMap<string, number>
+  /** The retries by reason of groups that set their own. */
+  readonly retries: ReadonlyMap<string, Document>
   /** The `cache` of every route. */
   readonly cache: Document | undefined
   /** The `affinity` of every balance. */
@@ -133,7 +133,7 @@ const groupRoute = (
     fallbackOn: next.length === 0 ? undefined : "any",
     onContextWindow: branch(graph.onContextWindow),
     onContentPolicy: branch(graph.onContentPolicy),
-    retry: compact({ times: routing.retries.get(name) }),
+    retry: compact({ timesByReason: routing.retries.get(name) }),
   })
   const all = [...(isList(own) ? own : [own]), ...next]
   if (policies === undefined) return all.length === 1 ? own : all
