@@ -15,17 +15,27 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
+import type * as Operation from "./model/Operation.ts"
+import type { Receipt } from "./receipt/Receipt.ts"
 import * as Router from "./Router.ts"
 import type { Status } from "./admission/Status.ts"
 
 /** The options of a call. Aborting `signal` cancels it, and the request to the provider. */
 export interface Options extends CallOptions {
   readonly signal?: AbortSignal | undefined
+}
+
+/** The response to an operation besides chat and embeddings: its bytes, and the receipt of its call. */
+export interface Operated {
+  readonly contentType: string
+  readonly data: Uint8Array
+  readonly receipt: Receipt
 }
 
 /** A running router. A call rejects with a `RouterError`, or with the layer's error if the router cannot start. */
@@ -36,6 +46,8 @@ export interface PromiseRouter {
   readonly stream: (request: Chat.Request, options?: Omit<Options, "signal">) => AsyncIterable<Chat.Part>
   /** Embeddings, one vector for each input. */
   readonly embed: (request: Embedding.Request, options?: Options) => Promise<Router.Answer<Embedding.Response>>
+  /** The whole response to another operation, such as a moderation or speech. */
+  readonly operate: (request: Operation.Request, options?: Options) => Promise<Operated>
   /** The circuit and the health of each deployment. */
   readonly status: () => Promise<ReadonlyArray<Status>>
   /** Cancels running calls and closes every provider. */
@@ -64,10 +76,34 @@ export const make = <E>(layer: Layer.Layer<Router.Router, E>): PromiseRouter => 
         Effect.flatMap(Router.Router, (router) => router.embed(request, options)),
         options,
       ),
+    operate: (request, options) =>
+      runtime.runPromise(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const { contentType, frames, receipt } = yield* (yield* Router.Router).operate(request, options)
+            return { contentType, data: joined(yield* Stream.runCollect(frames)), receipt }
+          }),
+        ),
+        options,
+      ),
     status: () => runtime.runPromise(Effect.flatMap(Router.Router, (router) => router.status)),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+const encoder = new TextEncoder()
+
+/** The bytes of all frames. */
+const joined = (frames: ReadonlyArray<Operation.Frame>): Uint8Array => {
+  const chunks = frames.map(({ data }) => (Predicate.isString(data) ? encoder.encode(data) : data))
+  const whole = new Uint8Array(chunks.reduce((size, { length }) => size + length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
 }
 
 /** The stream, whose resources close with `owner`, also between two reads. A read is interrupted then. */

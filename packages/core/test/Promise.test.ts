@@ -35,6 +35,20 @@ describe("the router for promises", () => {
     assert.strictEqual(receipt.deployment, "backup")
   })
 
+  it("gives the bytes of other operations, streamed or not", async () => {
+    await using router = made(broken, Testing.script([Testing.reply(["one ", "two"])]))
+    for (const streaming of [false, true]) {
+      const { contentType, data, receipt } = await router.operate({
+        operation: "audio.speech",
+        model: "assistant",
+        streaming,
+        body: { type: "json", fields: { input: "Hi" } },
+      })
+      assert.strictEqual(new TextDecoder().decode(data), "one two")
+      assert.deepStrictEqual([contentType, receipt.deployment], ["text/plain", "backup"])
+    }
+  })
+
   it("rejects with a RouterError that lists the attempts", async () => {
     await using router = made(broken, broken)
     const error = await router.chat(request).then(

@@ -255,7 +255,7 @@ export const called = <A extends { readonly request: AnyRequest }>(
     let model: string | undefined
     const answered = Effect.flatMap(body, (call) => {
       model = call.request.model
-      const options = CallOptions.read(http.headers, call.request, protocol.protocol)
+      const options = CallOptions.read(http.headers, call.request, protocolOf(call.request, protocol))
       if (Result.isFailure(options)) return Effect.fail(options.failure)
       const request = Passthrough.attach(call.request, http, isKey)
       return answer({ ...call, request, options: options.success, level, clock, http })
@@ -277,6 +277,10 @@ export const called = <A extends { readonly request: AnyRequest }>(
     return ServerSpan.around(tracing, fiber, http, handled)
   })
 }
+
+/** The protocol of a call, for receipts: of an operation besides chat and embeddings its name, as each has a format of its own. */
+const protocolOf = (request: AnyRequest, { protocol }: ClientProtocol): string =>
+  "operation" in request ? request.operation : protocol
 
 /**
  * Answers a call with a JSON response, written within the limits of its call. Responses that are ready in one turn of the

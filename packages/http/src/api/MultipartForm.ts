@@ -56,7 +56,7 @@ export const read: Effect.Effect<
     Effect.provideService(Multipart.MaxParts, limits.fields),
     // By default a file of type application/jsonl is a field, because its type contains application/json.
     Effect.provideService(Multipart.FieldMimeTypes, []),
-    Effect.catch((error) => Effect.fail(errorOf(error, limits))),
+    Effect.mapError((error) => errorOf(error, limits)),
   )
   const released = Effect.addFinalizer(() => Effect.sync(() => budget.store(-stored)))
   return Effect.andThen(

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Receipt } from "@understudy/core/Receipt"
 import * as Behavior from "@understudy/providers/testing/Behavior"
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
@@ -49,7 +50,12 @@ const rejected = (call: Promise<unknown>) =>
     ),
   )
 
-/** The files of this process that are open, and have no name any more. */
+/** Waits until no file of this process is open that has no name any more. */
+const noUploads = Effect.suspend(() => openUploads).pipe(
+  Effect.repeat({ until: (open) => open.length === 0 }),
+  Effect.asVoid,
+)
+
 const openUploads = Effect.promise(async () => {
   // Only Linux lists them.
   if (process.platform !== "linux") return []
@@ -86,10 +92,19 @@ describe("through the openai SDK, on a route whose primary is down", () => {
     }),
   )
 
-  it.live("moderations are answered", () =>
+  it.live("moderations are answered, and recorded under the name of the operation", () =>
     Effect.gen(function* () {
-      const { data } = yield* answered((client) => client.moderations.create({ model, input: ["a", "b"] }))
-      assert.isFalse(data.results[0]?.flagged)
+      const { client, router } = yield* broken()
+      const receipts: Array<Receipt> = []
+      yield* router.subscribe((event) => {
+        if (event._tag === "CallEnded") receipts.push(event.receipt)
+      })
+      const { results } = yield* Effect.promise(() => client.moderations.create({ model, input: ["a", "b"] }))
+      assert.isFalse(results[0]?.flagged)
+      assert.deepStrictEqual(
+        receipts.map(({ operation, outcome, protocol }) => [operation, protocol, outcome]),
+        [["moderations", "moderations", "success"]],
+      )
     }),
   )
 
@@ -145,7 +160,7 @@ describe("through the openai SDK, on a route whose primary is down", () => {
       assert.deepStrictEqual(fields, { model: "backup", language: "en" })
       const translated = yield* answered((client) => client.audio.translations.create({ model, file: upload }))
       assert.include(translated.data.text, "backup")
-      assert.deepStrictEqual(yield* openUploads, [])
+      yield* noUploads
     }),
   )
 
@@ -295,7 +310,7 @@ describe("a request of an operation", () => {
       assert.strictEqual(status, 413)
       assert.include(message, "server.limits.upload")
       assert.deepStrictEqual(yield* upstream.requests, [])
-      assert.deepStrictEqual(yield* openUploads, [])
+      yield* noUploads
     }),
   )
 
