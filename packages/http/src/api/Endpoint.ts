@@ -319,14 +319,21 @@ const complete = (router: Router["Service"], protocol: ClientProtocol, call: Cha
   const answered = router.chat(call.request, call.options)
   return recording === undefined
     ? replied(call, answered, encode)
-    : replied(
-        call,
-        Effect.tap(answered, (answer) => save(recording, encode(answer))),
-        (answer) => Stored.complete(encode(answer), recording.fields()),
-      )
+    : replied(call, Effect.flatMap(answered, saved(recording, encode)), ({ text }) => text)
 }
 
-const save = ({ fields, save }: Recording, text: string): Effect.Effect<void> => save(Stored.complete(text, fields()))
+/** Stores the response of a call, and succeeds with its text: that says so if the database did not take it. */
+const saved =
+  ({ fields, save }: Recording, encode: (answer: Answer<Chat.Response>) => string) =>
+  <A extends Answer<Chat.Response>>(answer: A): Effect.Effect<A & { readonly text: string }> => {
+    const encoded = encode(answer)
+    const stored = fields()
+    const text = Stored.complete(encoded, stored)
+    return Effect.map(save(text), () => {
+      const now = fields()
+      return { ...answer, text: now["store"] === stored["store"] ? text : Stored.complete(encoded, now) }
+    })
+  }
 
 const answering = (
   request: Chat.Request,

@@ -78,6 +78,7 @@ interface Options {
 const serve = Effect.fnUntraced(function* (connection: Connection, options: Options) {
   const openedAt = yield* Clock.currentTimeMillis
   const messages = yield* Queue.unbounded<string>()
+  let waitingBytes = 0
   const drain = yield* Effect.serviceOption(Drain)
   let remembered: Remembered | undefined
   const send = (text: string) => connection.send({ data: Buffer.from(text), isBinary: false })
@@ -85,9 +86,15 @@ const serve = Effect.fnUntraced(function* (connection: Connection, options: Opti
   const reading = Effect.forever(
     Effect.flatMap(connection.pull, (received) =>
       Effect.sync(() => {
-        for (const { data, isBinary } of received)
-          Queue.offerUnsafe(messages, isBinary ? "" : Buffer.from(data).toString())
-        if (Queue.sizeUnsafe(messages) > maxWaiting) connection.close(1008, "Too many messages wait for a response.")
+        for (const { data, isBinary } of received) {
+          if (Queue.sizeUnsafe(messages) >= maxWaiting || waitingBytes > options.maxMessage) {
+            return connection.close(1008, "Too many messages wait for a response.")
+          }
+          const text = isBinary ? "" : Buffer.from(data).toString()
+          waitingBytes += Buffer.byteLength(text)
+          Queue.offerUnsafe(messages, text)
+        }
+        return undefined
       }),
     ),
   )
@@ -103,7 +110,9 @@ const serve = Effect.fnUntraced(function* (connection: Connection, options: Opti
       )
   const answering = Effect.forever(
     Effect.gen(function* () {
-      const message = SocketMessages.read(yield* next)
+      const text = yield* next
+      waitingBytes -= Buffer.byteLength(text)
+      const message = SocketMessages.read(text)
       if (message._tag === "Ignored") return
       if (message._tag === "Invalid") {
         return yield* send(

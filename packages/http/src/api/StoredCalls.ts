@@ -123,7 +123,8 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
   if (!isStored) return { ...call, request: completed }
   const recording = record(store, {
     keyId,
-    model: request.model,
+    // PostgreSQL takes no text with a zero byte.
+    model: request.model.replaceAll("\0", ""),
     previousId: Predicate.isString(previousId) ? previousId : null,
     conversationId,
     turns,

@@ -41,7 +41,10 @@ export const make = (sql: SqlClient, keep: number): Conversations => {
         const row = { id, key_id, metadata, items: 0, created_at: at, expires_at: at + keep }
         return Effect.as(inTime(ConversationRows.insert(sql, row)), row)
       }),
-    find: (keyId, id) => Effect.flatMap(now, (at) => inTime(ConversationRows.find(sql, keyId, id, at))),
+    find: (keyId, id) =>
+      Items.isId(id)
+        ? Effect.flatMap(now, (at) => inTime(ConversationRows.find(sql, keyId, id, at)))
+        : Effect.undefined,
     update: (row, metadata) => Effect.as(inTime(ConversationRows.update(sql, row.id, metadata)), { ...row, metadata }),
     remove: ({ id }) => inTime(ConversationRows.remove(sql, [id])),
     items: ({ id }, maxSize) =>
@@ -54,6 +57,7 @@ export const make = (sql: SqlClient, keep: number): Conversations => {
         const rows = listed.map((item) => ({ id: String(item["id"]), item: JSON.stringify(item) }))
         return Effect.as(inTime(ConversationRows.append(sql, keyId, id, rows, at + keep)), listed)
       }),
-    removeItem: ({ id }, itemId) => inTime(ConversationRows.removeItem(sql, id, itemId)),
+    removeItem: ({ id }, itemId) =>
+      Items.isId(itemId) ? inTime(ConversationRows.removeItem(sql, id, itemId)) : Effect.succeed(false),
   }
 }

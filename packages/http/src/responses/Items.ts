@@ -6,6 +6,7 @@
  * items of tools that it runs with the client) is left out for the others, and named.
  */
 import * as Json from "@understudy/providers/internal/protocols/Json"
+import * as JsonText from "@understudy/providers/internal/protocols/JsonText"
 import * as Responses from "@understudy/providers/protocols/responses"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -18,17 +19,20 @@ export const ofInput = (input: unknown): ReadonlyArray<unknown> =>
 
 /** The output of a stored response. */
 export const ofOutput = (response: string): ReadonlyArray<unknown> =>
-  Json.list(Json.fields(Json.parseExact(response))["output"])
+  Json.list(Json.fields(JsonText.parse(response))["output"])
 
-/** The ids of items. */
+/** The ids of items, without those that no database takes. */
 export const ids = (items: ReadonlyArray<unknown>): ReadonlyArray<string> =>
-  [...new Set(items.map((item) => Json.fields(item)["id"]))].filter(Json.isNonEmptyString)
+  [...new Set(items.map((item) => Json.fields(item)["id"]))].filter(isId)
+
+/** Whether a value may be the id of anything that is stored: PostgreSQL takes no text with a zero byte. */
+export const isId = (value: unknown): value is string => Predicate.isString(value) && /^[\x21-\x7e]{1,512}$/.test(value)
 
 /** The items of a JSON list. */
-export const ofList = (input: string): ReadonlyArray<unknown> => Json.list(Json.parseExact(input))
+export const ofList = (input: string): ReadonlyArray<unknown> => Json.list(JsonText.parse(input))
 
 /** An item that was stored as JSON. */
-export const ofJson = (item: string): Item => Json.fields(Json.parseExact(item))
+export const ofJson = (item: string): Item => Json.fields(JsonText.parse(item))
 
 /** The items that were the input and the output of a response, in order. */
 export const ofTurn = ({ input, response }: { readonly input: string; readonly response: string }) => [
@@ -137,7 +141,8 @@ const isReadable = (item: Item): boolean =>
 export const listed = (items: ReadonlyArray<unknown>, responseId: string): ReadonlyArray<Item> =>
   items.map((item, index) => {
     const fields = Json.fields(item)
-    const { content, id = `${prefixOf(fields)}_${responseId.replace(/^resp_/, "")}_in_${index}`, role } = fields
+    const { content, id: given, role } = fields
+    const id = isId(given) ? given : `${prefixOf(fields)}_${responseId.replace(/^resp_/, "")}_in_${index}`
     if (role === undefined) return { ...fields, id }
     const part = { type: role === "assistant" ? "output_text" : "input_text", text: content }
     return {

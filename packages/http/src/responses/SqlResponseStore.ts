@@ -52,11 +52,13 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
           return extended.length === 0 ? written : Effect.andThen(written, Rows.extend(sql, extended, at + keep))
         })
       const find = (keyId: string, id: string) =>
-        Effect.flatMap(now, (at) =>
-          Effect.flatMap(inTime(Rows.find(sql, keyId, id, at)), (row) =>
-            row === undefined ? Effect.undefined : background.checked(row),
-          ),
-        )
+        Items.isId(id)
+          ? Effect.flatMap(now, (at) =>
+              Effect.flatMap(inTime(Rows.find(sql, keyId, id, at)), (row) =>
+                row === undefined ? Effect.undefined : background.checked(row),
+              ),
+            )
+          : Effect.undefined
       return {
         find,
         conversations,
@@ -71,16 +73,18 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
             append(ended, ended.response),
           ),
         chain: (keyId, id, maxSize) =>
-          Effect.flatMap(now, (at) =>
-            Effect.map(inTime(Rows.chain(sql, keyId, id, at, maxSize)), (links) => complete(links, id, maxSize)),
-          ),
+          Items.isId(id)
+            ? Effect.flatMap(now, (at) =>
+                Effect.map(inTime(Rows.chain(sql, keyId, id, at, maxSize)), (links) => complete(links, id, maxSize)),
+              )
+            : Effect.succeed<NoChain>({ _tag: "NotFound", id }),
         items: (keyId, ids) =>
           Effect.flatMap(now, (at) =>
             Effect.map(inTime(Rows.withItems(sql, keyId, ids, at)), (rows) =>
               rows.flatMap(({ response }) => Items.ofOutput(response)),
             ),
           ),
-        remove: (keyId, id) => inTime(Rows.remove(sql, keyId, id)),
+        remove: (keyId, id) => (Items.isId(id) ? inTime(Rows.remove(sql, keyId, id)) : Effect.succeed(false)),
         expiring: (rows) =>
           Effect.map(now, (at) =>
             rows.flatMap(({ expires_at, id }) =>

@@ -1,15 +1,19 @@
 /** Calls that continue stored responses: with the `openai` client, vendors of every protocol, and several gateways on one database. */
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { APIError } from "openai"
 import type OpenAI from "openai"
 import type { Database } from "../../src/store/Store.ts"
+import * as Store from "../../src/store/Store.ts"
 import { onEach } from "../store/Databases.ts"
 import * as TestGateway from "../TestGateway.ts"
 
@@ -113,6 +117,40 @@ onEach("stored responses", ({ database }) => {
       assert.strictEqual(call?.["type"], first.output[0]?.type)
       assert.notProperty(call, "id")
       assert.deepStrictEqual(last, { type: "message", role: "user", content: "two" })
+    }),
+  )
+
+  for (const vendor of ["responses", "anthropic"] as const) {
+    it.live(`say so where the database does not take them, answered by ${vendor}`, () =>
+      Effect.gen(function* () {
+        const stored = yield* Effect.promise(database)
+        const gateway = yield* TestGateway.make({ database: stored, vendor })
+        const sql = Context.get(yield* Layer.build(Store.layer(stored)), SqlClient)
+        yield* sql`DROP TABLE responses`
+        for (const response of [yield* create(gateway, { input: "one" }), yield* stream(gateway, { input: "one" })]) {
+          assert.include(response.output_text, "primary goes on instead")
+          assert.deepInclude(fieldsOf(response), { status: "completed", store: false })
+        }
+        const error = yield* rejected(create(gateway, { input: "two", previous_response_id: "resp_1" }))
+        assert.deepInclude(error, { status: 503, code: "database_unavailable" })
+      }),
+    )
+  }
+
+  it.live("are not found by what is no id", () =>
+    Effect.gen(function* () {
+      const gateway = yield* make()
+      for (const id of ["\u0000", "\ud800", "a b", "x".repeat(1000)]) {
+        const error = yield* rejected(create(gateway, { input: "one", previous_response_id: id }))
+        assert.strictEqual(error.code, "previous_response_not_found")
+        const input = [{ type: "item_reference" as const, id }]
+        assert.strictEqual((yield* rejected(create(gateway, { input }))).status, 404)
+      }
+      const paths = ["%00", "%00/input_items", "%ff", "..%2f"]
+      for (const path of paths) {
+        const { status } = yield* Effect.promise(() => fetch(`${gateway.url}/v1/responses/${path}`))
+        assert.include([400, 404], status, path)
+      }
     }),
   )
 
