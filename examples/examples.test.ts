@@ -52,6 +52,14 @@ describe.concurrent("examples", { timeout: 120_000 }, () => {
     )
   })
 
+  it("realtime", async () => {
+    const printed = await example("realtime")
+    assert.match(printed, /^a session of gpt-realtime$/m)
+    assert.match(printed, /^a response of 20\+10 tokens$/m)
+    assert.match(printed, /^error stream_broken: .*the provider cut the session$/m)
+    assert.match(printed, /^closed with 1011$/m)
+  })
+
   it("knowing-why", async () => {
     const printed = await example("knowing-why")
     assert.match(printed, /^ {2}1\. lead \(large\): available$/m)

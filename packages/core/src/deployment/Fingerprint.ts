@@ -10,7 +10,8 @@ const maxValues = 2000
 const maxCharacters = 256
 
 const bodyOf = (request: AnyRequest): object => {
-  if ("operation" in request) return request.body
+  // The messages of a session come after it has begun.
+  if ("operation" in request) return request.body.type === "session" ? { type: "session" } : request.body
   return request.native === undefined ? { ...request, model: undefined } : request.native.body
 }
 

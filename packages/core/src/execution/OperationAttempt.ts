@@ -80,7 +80,9 @@ class OperationAttempt extends StreamingAttempt<Request, Frame> {
   }
 
   protected checked(opened: Effect.Effect<Opened<Frame>, ProviderError>): Effect.Effect<Opened<Frame>, ProviderError> {
-    return opened
+    return this.#isSession
+      ? Effect.flatMap(opened, ({ held, pull }) => Effect.map(this.#charged(held), (held) => ({ held, pull })))
+      : opened
   }
 
   protected committed(): void {
@@ -100,14 +102,11 @@ class OperationAttempt extends StreamingAttempt<Request, Frame> {
   }
 
   #charged(chunk: Chunk<Frame>): Effect.Effect<Chunk<Frame>> {
-    const usages = chunk.flatMap(({ usage }) => Usage.sound(usage) ?? [])
-    if (usages.length === 0) return Effect.succeed(chunk)
-    return Effect.catch(
-      Effect.as(
-        Effect.forEach(usages, (usage) => this.running.charge(usage), { discard: true }),
-        chunk,
-      ),
-      ({ reason }) => Effect.succeed<Chunk<Frame>>([...chunk, ended(reason)]),
+    let used: Chat.Usage | undefined
+    for (const { usage } of chunk) if (usage !== undefined) used = Usage.sum(used, Usage.sound(usage) ?? usage)
+    if (used === undefined) return Effect.succeed(chunk)
+    return Effect.catch(Effect.as(this.running.charge(used), chunk), ({ reason }) =>
+      Effect.succeed<Chunk<Frame>>(chunk.at(-1)?.isLast === true ? chunk : [...chunk, ended(reason)]),
     )
   }
 

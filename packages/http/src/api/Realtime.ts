@@ -210,6 +210,8 @@ class Session {
   readonly #connection: Connection
   readonly #id: string
   #endedBy: SessionLog.ClosedSession["by"] = "client"
+  /** Why the gateway ends it. */
+  #left: End | undefined
   #responses = 0
   /** The messages of the provider. */
   #messages = 0
@@ -225,9 +227,7 @@ class Session {
 
   /** Sends a message of the provider, or ends the session as its last frame says. */
   relay({ data, end }: Operation.Frame): Effect.Effect<void> {
-    if (end?.type === "closed") {
-      return this.#connection.isClosing ? Effect.void : this.end({ by: "provider", code: end.code, reason: end.reason })
-    }
+    if (end?.type === "closed") return this.end(this.#left ?? { by: "provider", code: end.code, reason: end.reason })
     if (end !== undefined) return this.end(ends.overBudget(end.budget))
     this.#messages++
     if (typeof data !== "string") return this.#send({ data, isBinary: true })
@@ -243,7 +243,13 @@ class Session {
       ...(Duration.isFinite(idle) ? [Effect.as(this.#idle(idle), ends.idle(idle))] : []),
       Effect.as(Effect.andThen(draining, this.#settled), ends.shutdown),
     ]
-    return Effect.flatMap(Effect.raceAllFirst(limits), (end) => this.end(end))
+    return Effect.map(Effect.raceAllFirst(limits), (end) => this.#leave(end))
+  }
+
+  /** Leaves the provider as a client does that closes its end. The client's end is closed when the provider's is. */
+  #leave(end: End): void {
+    this.#left = end
+    this.#connection.endInput()
   }
 
   /** Tells the client why, and closes its WebSocket. Only the first end counts. */

@@ -5,7 +5,7 @@ import * as RateLimit from "@understudy/core/internal/admission/RateLimit"
 import type { Receipt } from "@understudy/core/Receipt"
 import { total } from "@understudy/core/Receipt"
 import * as Azure from "@understudy/providers/internal/openai/Azure"
-import * as RealtimeServer from "@understudy/providers/internal/testing/RealtimeServer"
+import * as RealtimeServer from "@understudy/providers/testing/RealtimeServer"
 import * as OpenAi from "@understudy/providers/openai"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
@@ -418,14 +418,16 @@ describe("the end of a session", () => {
 
   it.live("comes with 1001 when the gateway drains, after the response that is under way", () =>
     Effect.gen(function* () {
-      const { drain, ended, url } = yield* make()
+      const { drain, ended, upstream, url } = yield* make()
       const client = yield* voice(url)
       yield* client.has("session.created")
       yield* drain.begin
       const [code] = yield* Deferred.await(client.closed)
       assert.strictEqual(code, 1001)
-      assert.strictEqual(client.types().at(-1), "error")
+      assert.propertyVal(client.events.at(-1)?.["error"], "code", "draining")
+      assert.strictEqual(yield* Deferred.await(upstream.connections[0]!.closed), 1000)
       yield* until(() => ended.length === 1)
+      assert.strictEqual(ended[0]?.outcome, "success")
       yield* drain.inFlight.none
     }),
   )

@@ -57,6 +57,7 @@ export class Connection {
   #size = 0
   #waiting: ((received: Effect.Effect<Messages, Closed>) => void) | undefined
   readonly #whenClosed = Deferred.makeUnsafe<Closed>()
+  #inputEnd: Closed | undefined
   #closed: Closed | undefined
   #cause: unknown
   /** Pings since the peer was last heard, and since anything was written although something had to be. */
@@ -98,12 +99,21 @@ export class Connection {
   /** The next messages, those that arrived together in one array. Fails once all are read and the socket is closed. */
   readonly pull: Effect.Effect<Messages, Closed> = Effect.callback((resume) => {
     if (this.#received.length > 0) return resume(this.#take())
-    if (this.#closed !== undefined) return resume(Effect.fail(this.#closed))
+    const end = this.#inputEnd ?? this.#closed
+    if (end !== undefined) return resume(Effect.fail(end))
     this.#waiting = resume
     return Effect.sync(() => {
       if (this.#waiting === resume) this.#waiting = undefined
     })
   })
+
+  /** Ends what `pull` gives, as if the peer had closed the socket in order. The socket stays open, and is not read any more. */
+  endInput(): void {
+    this.#inputEnd ??= new Closed({ code: 1000, reason: "" })
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    waiting?.(Effect.fail(this.#inputEnd))
+  }
 
   /** Sends a message, and waits while too much of what was sent has not been written. Fails once the socket is closed. */
   send({ data, isBinary }: Message): Effect.Effect<void, Closed> {
