@@ -47,10 +47,9 @@ const serve = Effect.fnUntraced(function* ({ before = Effect.void, keys = [] }: 
       cut: (connection) => connection.close(1001, "The gateway stops."),
     }
     const socket = yield* WebSocketUpgrade.accept(request, acceptance, yield* Effect.scope)
-    yield* Effect.forever(
+    return yield* Effect.forever(
       Effect.flatMap(socket.pull, (messages) => Effect.forEach(messages, (message) => socket.send(message))),
     )
-    return HttpServerResponse.empty()
   }).pipe(
     Effect.catch((closed) =>
       Effect.sync(() => {
