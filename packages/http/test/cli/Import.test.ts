@@ -42,7 +42,7 @@ const reports: ReadonlyArray<readonly [file: string, result: string, report: Rea
     [
       "read as LiteLLM; not imported, or differently:",
       "models not served (1)",
-      "  model_list[8].model_info.mode: the mode image_generation is not supported, only chat and embeddings: not imported",
+      "  model_list[8].model_info.mode: the mode video_generation is not supported: not imported",
       "harmless (3)",
       "  general_settings.database_url: budgets are kept in sqlite:./understudy.db: set `database` to share them between gateways",
       "  litellm_settings.success_callback: langfuse is not called: receipts are in the usage log, the ledger and OpenTelemetry",

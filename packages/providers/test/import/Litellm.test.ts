@@ -199,7 +199,7 @@ model_list:
   - { model_name: a, litellm_params: { model: sagemaker/gemini-pro } }
   - { model_name: b, litellm_params: { model: a-name-that-tells-nothing } }
   - { model_name: c, litellm_params: { model: hosted_vllm/m } }
-  - { model_name: d, litellm_params: { model: openai/gpt-image-1 }, model_info: { mode: image_generation } }
+  - { model_name: d, litellm_params: { model: openai/sora }, model_info: { mode: video_generation } }
   - { litellm_params: { model: gpt-4o } }
   - { model_name: e, litellm_params: { model: gpt-4o } }
 `)
@@ -208,8 +208,35 @@ model_list:
       "model_list[0].litellm_params.model: the provider sagemaker is not supported: not imported",
       "model_list[1].litellm_params.model: does not name a provider, such as openai/…: not imported",
       "model_list[2].litellm_params.api_base: is missing, and this provider has no default address: not imported",
-      "model_list[3].model_info.mode: the mode image_generation is not supported, only chat and embeddings: not imported",
+      "model_list[3].model_info.mode: the mode video_generation is not supported: not imported",
       "model_list[4].model_name: is missing: not imported",
+    ])
+  })
+
+  it("imports models for other operations, with the prices of their units, where the provider has them", () => {
+    const { deployments, report } = litellm(`
+model_list:
+  - model_name: whisper
+    litellm_params: { model: openai/whisper-1, input_cost_per_second: 0.0001 }
+    model_info: { mode: audio_transcription }
+  - model_name: voice
+    litellm_params: { model: openai/tts-1, input_cost_per_character: 0.000015 }
+    model_info: { mode: audio_speech }
+  - model_name: image
+    litellm_params: { model: azure/image, api_key: k, api_base: "https://r.example", output_cost_per_image: 0.04 }
+    model_info: { mode: image_generation }
+  - { model_name: ranks, litellm_params: { model: bedrock/cohere.rerank-v3-5:0, input_cost_per_query: 0.002 }, model_info: { mode: rerank } }
+  - { model_name: none, litellm_params: { model: anthropic/claude }, model_info: { mode: image_generation } }
+`)
+    const settings = Object.values(deployments).map(({ operations, price }) => [operations, price])
+    assert.deepStrictEqual(settings, [
+      [["audio.transcriptions", "audio.translations"], { input: 0, output: 0, units: { second: 0.0001 } }],
+      [["audio.speech"], { input: 0, output: 0, units: { characters: 15 } }],
+      [["images.generations", "images.edits"], { input: 0, output: 0, units: { image: 0.04 } }],
+      [["rerank"], { input: 0, output: 0, request: 0.002 }],
+    ])
+    assert.deepStrictEqual(report, [
+      "model_list[4].model_info.mode: the mode image_generation is not supported with the provider anthropic: not imported",
     ])
   })
 

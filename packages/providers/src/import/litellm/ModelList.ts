@@ -1,12 +1,15 @@
 /**
  * The entries of LiteLLM's `model_list`: each becomes a deployment, with its order and weights within its group.
  */
+import type { Name } from "@understudy/core/Operation"
+import { names } from "@understudy/core/Operation"
 import * as Wildcard from "@understudy/core/internal/route/Wildcard"
 import { keyPath } from "../../config/ConfigError.ts"
 import type { Document } from "../ImportReader.ts"
 import type { NotImported } from "../Report.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
 import * as Budgets from "./Budgets.ts"
+import * as Compatible from "../../openai/Compatible.ts"
 import * as Limits from "./Limits.ts"
 import * as Params from "../Params.ts"
 import * as Vendors from "./Vendors.ts"
@@ -56,16 +59,20 @@ export const read = (
     const params = withCredential(entry, credentials)
     const info = entry.mapping("model_info")
     const mode = info.text("mode")
-    if (mode !== undefined && !modes.includes(mode)) {
-      return (
-        info.warn("mode", `the mode ${mode} is not supported, only chat and embeddings: not imported`, "models") ?? []
-      )
+    const operations = mode === undefined ? [] : modes.get(mode)
+    if (operations === undefined) {
+      return info.warn("mode", `the mode ${mode} is not supported: not imported`, "models") ?? []
     }
     if (params.text("model")?.startsWith("auto_router/") === true) {
       return params.warn("model", autoRouter, "models") ?? []
     }
     const vendor = Vendors.read(params)
     if (vendor === undefined) return []
+    const own = operationsOf(vendor.keys["provider"])
+    if (operations.length > 0 && !operations.some((each) => own.has(each))) {
+      const message = `the mode ${mode} is not supported with the provider ${vendor.keys["provider"]}: not imported`
+      return info.warn("mode", message, "models") ?? []
+    }
     if (Wildcard.countWildcards(vendor.keys.model) > Wildcard.countWildcards(group)) {
       return params.warn("model", "contains more * than its model_name: not imported", "models") ?? []
     }
@@ -90,6 +97,7 @@ export const read = (
           concurrency: params.count("max_parallel_requests") ?? concurrency,
         }),
         capabilities: capabilities(info, mode),
+        operations: operations.length === 0 ? undefined : operations.filter((each) => own.has(each)),
         price: price(params, info, mode),
         params: withDefaults(defaults, Params.read(params)),
         retry: compact({ times: params.countOrNone("num_retries") ?? params.countOrNone("max_retries") }),
@@ -115,7 +123,30 @@ const last = 1_000_000
 const autoRouter =
   "an auto router picks a model by what the prompt means, which no route does: write one with `when` or `split`: not imported"
 
-const modes = ["chat", "completion", "responses", "embedding"]
+/** The operations besides chat and embeddings that a mode is for. */
+const modes: ReadonlyMap<string, ReadonlyArray<Name>> = new Map<string, ReadonlyArray<Name>>([
+  ["chat", []],
+  ["responses", []],
+  ["embedding", []],
+  ["completion", []],
+  ["moderation", ["moderations"]],
+  ["image_generation", ["images.generations", "images.edits", "images.variations"]],
+  ["image_edit", ["images.edits"]],
+  ["audio_speech", ["audio.speech"]],
+  ["audio_transcription", ["audio.transcriptions", "audio.translations"]],
+  ["rerank", ["rerank"]],
+  ["realtime", ["realtime"]],
+  ["batch", ["files", "batches"]],
+])
+
+/** The operations of a provider. One with OpenAI's protocol may be any server. */
+const operationsOf = (provider: unknown): ReadonlySet<Name> => {
+  if (provider === "openai") return new Set(names)
+  if (provider === "azure") return Compatible.ofAzure
+  if (provider === "bedrock") return new Set<Name>(["rerank"])
+  const [, vendor] = Object.entries(Compatible.vendors).find(([name]) => name === provider) ?? []
+  return vendor?.operations ?? new Set()
+}
 
 /** The `litellm_params` merged with those of the credential. The deployment's own take precedence. */
 const withCredential = (entry: ImportReader, credentials: Context["credentials"]): ImportReader => {
@@ -179,7 +210,11 @@ const rates = (
   const output = dollars("output_cost_per_token") ?? (mode === "embedding" && input !== undefined ? 0 : undefined)
   const [cachedInput, cacheWrite] = [dollars("cache_read_input_token_cost"), dollars("cache_creation_input_token_cost")]
   const reasoning = suffix === "" ? dollars("output_cost_per_reasoning_token") : undefined
-  if (input !== undefined && output !== undefined) return compact({ input, output, cachedInput, cacheWrite, reasoning })
+  const { request, units } = suffix === "" ? unitRates(params, info) : {}
+  if (input !== undefined && output !== undefined)
+    return compact({ input, output, cachedInput, cacheWrite, reasoning, request, units })
+  if (input === undefined && output === undefined && (units ?? request) !== undefined)
+    return compact({ input: 0, output: 0, request, units })
   if ([input, output, cachedInput, cacheWrite].some((value) => value !== undefined)) {
     params.warn(
       `input_cost_per_token${suffix}`,
@@ -187,6 +222,26 @@ const rates = (
     )
   }
   return undefined
+}
+
+/** The prices of a query, of a second of audio, of a million characters and of an image. */
+const unitRates = (
+  params: ImportReader,
+  info: ImportReader,
+): { readonly request?: number | undefined; readonly units?: Document | undefined } => {
+  const dollars = (key: string): number | undefined => {
+    const cost = [params, info].map((place) => place.number(key, "a price, 0 or more", (value) => value >= 0))
+    return cost.find((value) => value !== undefined)
+  }
+  const characters = dollars("input_cost_per_character")
+  return {
+    request: dollars("input_cost_per_query"),
+    units: compact({
+      second: dollars("input_cost_per_second"),
+      characters: characters === undefined ? undefined : Number((characters * 1_000_000).toPrecision(12)),
+      image: dollars("output_cost_per_image") ?? dollars("input_cost_per_image"),
+    }),
+  }
 }
 
 const whyOfInfo = {
