@@ -24,6 +24,7 @@ import { randomUUID } from "node:crypto"
 import { Drain } from "../Drain.ts"
 import * as Items from "../responses/Items.ts"
 import * as WebSocketUpgrade from "../WebSocketUpgrade.ts"
+import * as BodyBudget from "./BodyBudget.ts"
 import type * as Endpoint from "./Endpoint.ts"
 import * as HttpReply from "./HttpReply.ts"
 import * as SocketMessages from "./SocketMessages.ts"
@@ -80,6 +81,7 @@ const serve = Effect.fnUntraced(function* (connection: Connection, options: Opti
   const messages = yield* Queue.unbounded<string>()
   let waitingBytes = 0
   const drain = yield* Effect.serviceOption(Drain)
+  const { limits } = yield* BodyBudget.Current
   let remembered: Remembered | undefined
   const send = (text: string) => connection.send({ data: Buffer.from(text), isBinary: false })
 
@@ -112,7 +114,7 @@ const serve = Effect.fnUntraced(function* (connection: Connection, options: Opti
     Effect.gen(function* () {
       const text = yield* next
       waitingBytes -= Buffer.byteLength(text)
-      const message = SocketMessages.read(text)
+      const message = SocketMessages.read(text, limits)
       if (message._tag === "Ignored") return
       if (message._tag === "Invalid") {
         return yield* send(

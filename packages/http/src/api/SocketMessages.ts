@@ -2,7 +2,12 @@
  * The messages of OpenAI's WebSocket mode for Responses: what a client sends, and the events and errors that it gets.
  */
 import * as Json from "@understudy/providers/internal/protocols/Json"
+import { Exceeded } from "@understudy/providers/internal/protocols/JsonBounds"
+import * as JsonText from "@understudy/providers/internal/protocols/JsonText"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
+import type { Limits } from "../ServerLimits.ts"
+import * as BodyLimits from "./BodyLimits.ts"
 
 /** A message of a client. */
 export type ClientMessage =
@@ -18,10 +23,15 @@ export type ClientMessage =
   | { readonly _tag: "Ignored" }
   | { readonly _tag: "Invalid"; readonly message: string; readonly streamId?: string | undefined }
 
-/** Reads a text message. */
-export const read = (text: string): ClientMessage => {
-  const message = Json.parseObject(text)
-  if (message === undefined) return { _tag: "Invalid", message: "The message is not a JSON object." }
+/** Reads a text message, within the limits of a body. */
+export const read = (text: string, limits: Limits): ClientMessage => {
+  const parsed = Result.try({
+    try: () => JsonText.parse(text, BodyLimits.bounds(limits)),
+    catch: (error) => (error instanceof Exceeded ? BodyLimits.exceeded(error.bound, limits).message : notObject),
+  })
+  if (Result.isFailure(parsed)) return { _tag: "Invalid", message: parsed.failure }
+  const message = parsed.success
+  if (!Json.isObject(message)) return { _tag: "Invalid", message: notObject }
   const { background: _background, generate, stream: _stream, stream_id: stream, type, ...body } = message
   const streamId = Json.nonEmptyString(stream)
   switch (type) {
@@ -37,6 +47,8 @@ export const read = (text: string): ClientMessage => {
       }
   }
 }
+
+const notObject = "The message is not a JSON object."
 
 /** The events in the text of server-sent events, each as its JSON. Comments are left out. */
 export const eventsIn = (text: string): ReadonlyArray<string> =>

@@ -57,9 +57,13 @@ class Client {
   }
 
   ask(message: object, type = "response.create"): Effect.Effect<Event> {
+    return this.send(JSON.stringify({ type, model: "assistant", ...message }))
+  }
+
+  send(text: string): Effect.Effect<Event> {
     return Effect.callback((resume) => {
       this.#waiting.push((event) => resume(Effect.succeed(event)))
-      this.socket.send(JSON.stringify({ type, model: "assistant", ...message }))
+      this.socket.send(text)
     })
   }
 }
@@ -102,6 +106,19 @@ describe("a WebSocket of Responses", () => {
       yield* gateway.upstream.script("primary", [Behavior.cut(2)])
       const broken = yield* client.ask({ model: "primary", input: "one" })
       assert.strictEqual(broken.type, "error")
+    }),
+  )
+
+  it.live("rejects a message that is no JSON object, or is nested too deeply, and goes on", () =>
+    Effect.gen(function* () {
+      const gateway = yield* TestGateway.make()
+      const client = yield* connect(gateway.url)
+      const deep = `{"type":"response.create","model":"assistant","input":"x","z":${"[".repeat(9000)}${"]".repeat(9000)}}`
+      for (const text of ["{", "[]", '"a"', deep]) {
+        assert.strictEqual((yield* client.send(text)).error?.code, "invalid_message")
+      }
+      assert.strictEqual((yield* client.ask({ input: { a: 1 } })).status, 400)
+      assert.strictEqual((yield* client.ask({ input: "one" })).type, "response.completed")
     }),
   )
 
