@@ -99,7 +99,7 @@ describe.skipIf(!TestPostgres.installed)("two gateways with one budget of a doll
     clean()
     upstream.close()
   })
-  afterAll(() => postgres?.close())
+  afterAll(() => postgres?.close(), 60_000)
 
   it("spend at most the dollar, and nearly all of it", async () => {
     await callers(400)

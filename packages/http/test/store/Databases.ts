@@ -33,7 +33,7 @@ export const onEach = (title: string, tests: (databases: Databases) => void): vo
     beforeAll(async () => {
       postgres = await TestPostgres.start()
     }, 60_000)
-    afterAll(() => postgres?.close())
+    afterAll(() => postgres?.close(), 60_000)
     tests({
       database: async () => ({ type: "postgres", url: Redacted.make(await postgres!.database()) }),
       postgres: () => postgres,
