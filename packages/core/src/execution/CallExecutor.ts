@@ -13,7 +13,7 @@ import type { ActiveFaults } from "../faults/FaultInjection.ts"
 import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import type * as Embedding from "../model/Embedding.ts"
-import type * as Operation from "../model/Operation.ts"
+import * as Operation from "../model/Operation.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { Rejection } from "../model/SkipReason.ts"
 import * as Retry from "../policy/Retry.ts"
@@ -312,6 +312,9 @@ const retrying = <A>(
   const { retry } = step.leaf.policies
   if (Retry.mostTimes(retry) === 0) return attempt
   return Effect.catch(attempt, (first) => {
+    const { request } = planned.context.call
+    // It may have been made although its response is lost: another would be charged for too.
+    if ("operation" in request && Operation.isOpenEnded(request)) return Effect.fail(first)
     let failed: ProviderError | undefined
     const retries = Retry.schedule(retry, {
       deadline: planned.context.deadline.at,

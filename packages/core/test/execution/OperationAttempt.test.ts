@@ -283,6 +283,28 @@ describe("the cost of an operation", () => {
   })
 })
 
+describe("a batch that is created", () => {
+  it.effect("is not retried: it may run although its response is lost", () => {
+    const primary = Testing.script([Testing.fail({ _tag: "ServerError" })])
+    const live = RouterModule.layer({
+      deployments: {
+        primary: Deployment.make({ model: "m", provider: primary.layer, retry: { times: 2, base: "1 millis" } }),
+      },
+      routes: { route: Route.fallback("primary") },
+    })
+    return Effect.gen(function* () {
+      const attempts = (operation: Operation.Name) =>
+        Effect.gen(function* () {
+          const fiber = yield* Effect.forkChild(Effect.flip(respond(request(operation))))
+          yield* TestClock.adjust("1 minute")
+          return (yield* Fiber.join(fiber)).receipt?.attempts.length
+        })
+      assert.strictEqual(yield* attempts("batches"), 1)
+      assert.strictEqual(yield* attempts("rerank"), 3)
+    }).pipe(Effect.provide(live))
+  })
+})
+
 describe("an operation about what a deployment holds", () => {
   const held = (account?: string): Operation.Request => ({
     operation: "files",
