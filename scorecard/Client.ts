@@ -25,13 +25,26 @@ export interface Options {
 
 /** Asks the gateway at `url` in that dialect. */
 export const ask = (url: string, { path, request }: Dialect, question: Question, options?: Options) =>
-  post(`${url}${path(question)}`, request(question), options)
+  Effect.flatMap(written(request(question)), (body) => post(`${url}${path(question)}`, body, options))
+
+interface Body {
+  readonly contentType: string
+  readonly bytes: Uint8Array
+}
+
+/** A request as JSON, or as the form that it is. */
+const written = (request: unknown): Effect.Effect<Body> =>
+  request instanceof FormData
+    ? Effect.promise(async () => {
+        const form = new Response(request)
+        return { contentType: form.headers.get("content-type") ?? "", bytes: await form.bytes() }
+      })
+    : Effect.succeed({ contentType: "application/json", bytes: Buffer.from(JSON.stringify(request)) })
 
 /** POSTs a request to an absolute URL. */
-const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Options = {}) =>
+const post = (url: string, { bytes, contentType }: Body, { agent, leave, limit = 40_000 }: Options = {}) =>
   Effect.callback<Received>((resume) => {
     const startedAt = performance.now()
-    const sent = JSON.stringify(body)
     let status = 0
     let headers: Http.IncomingHttpHeaders = {}
     let text = ""
@@ -47,7 +60,7 @@ const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Opti
     }
     const request = Http.request(url, {
       method: "POST",
-      headers: { "content-type": "application/json", "content-length": Buffer.byteLength(sent) },
+      headers: { "content-type": contentType, "content-length": bytes.length },
       agent: agent ?? false,
     })
     const timer = setTimeout(() => finish("hung"), limit)
@@ -65,6 +78,6 @@ const post = (url: string, body: unknown, { agent, leave, limit = 40_000 }: Opti
       response.on("error", () => finish("cut"))
     })
     request.on("error", () => finish("cut"))
-    request.end(sent)
+    request.end(bytes)
     return Effect.sync(() => finish("left"))
   })

@@ -8,6 +8,7 @@ import * as Expected from "./Expected.ts"
 import * as Faults from "./Faults.ts"
 import * as Handover from "./Handover.ts"
 import * as Leaving from "./Leaving.ts"
+import * as Operations from "./Operations.ts"
 import * as Pairs from "./Pairs.ts"
 import * as Recovery from "./Recovery.ts"
 import * as Stage from "./Stage.ts"
@@ -21,11 +22,12 @@ export interface Score {
   readonly handovers: ReadonlyArray<Outcome>
   readonly pairs: ReadonlyArray<Outcome>
   readonly breaks: ReadonlyArray<Outcome>
+  readonly operations: ReadonlyArray<Outcome>
   readonly leaving: ReadonlyArray<Leaving.Outcome>
 }
 
 /** What was found: the same for every run of the same code. */
-export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): string =>
+export const found = ({ breaks, faults, handovers, leaving, operations, pairs }: Score): string =>
   [
     "# Scorecard",
     "The primary deployment fails in every way that the fault server can produce. Each call goes through the real gateway and is judged by",
@@ -41,13 +43,14 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
     "- **continued**: complete response, whose second part is the backup's.",
     "- **error 400**: this status, with an error of the client's protocol.",
     "- **error in the stream**: the response had begun, and ends with an error event of the client's protocol.",
+    "- **connection cut**: the response of bytes had begun. The connection closes before its end, which the client sees as an error.",
     "",
     "A call is judged wrong if the client gets a truncated response that looks complete, text that no deployment sent, parts of two unrelated",
     "responses, events out of order, no end or two, an error with status 200, a dropped connection, no response in time, or a secret. Faults",
     "that only affect streams have no effect on other calls.",
     "",
     "## Targets",
-    bars({ breaks, faults, handovers, leaving, pairs }),
+    bars({ breaks, faults, handovers, leaving, operations, pairs }),
     "## Single faults",
     "Faults before the first output do not depend on `stream.protect`, so that only one protocol shows all three values for them.\n",
     ...tables(faults),
@@ -60,6 +63,24 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
         `\`${primary}\``,
         ...Faults.columns.map(({ mode, setting }) => summary(handovers, { primary, mode, setting })),
       ]),
+    ),
+    "## Other operations",
+    "[Completions, moderations, images, speech, transcriptions and rerank](endpoints.md), with the same route. After the first bytes of a",
+    "stream no other deployment takes over, with any `stream.protect`. A cell is empty if no operation has that fault. Of the streams,",
+    "only completions have a `[DONE]`, without which they are not complete (`no-done`).\n",
+    render(
+      ["fault", ...Operations.groups.map(({ title }) => title)],
+      names
+        .map((primary) => [
+          `\`${primary}\``,
+          ...Operations.groups.map(({ mode, operations: members }) =>
+            summary(
+              operations.filter(({ trial }) => members.some((operation) => operation === trial.dialect)),
+              { primary, mode },
+            ),
+          ),
+        ])
+        .filter(([, ...cells]) => cells.some((cell) => cell !== "")),
     ),
     "## Two faults",
     "Primary and backup, of two vendors, both fail, without retries; each kind of failure in every form. Cells are the status that the client",
@@ -104,7 +125,13 @@ export const found = ({ breaks, faults, handovers, leaving, pairs }: Score): str
     .join("\n")
 
 /** The heading under which times stand, which differ from run to run. */
-export const measuredHeading = "## Latency"
+const measuredHeading = "## Latency"
+
+/** What a document says was found, and what was measured. */
+export const parts = (text: string): { readonly found: string; readonly measured: string } => {
+  const at = text.indexOf(measuredHeading)
+  return { found: text.slice(0, at), measured: text.slice(at) }
+}
 
 /** What was measured. */
 export const measured = ({ firstWord, movingOn }: Costs, processor: string): string =>
@@ -176,7 +203,10 @@ const told = (outcome: Outcome): string => {
   if (seen === "primary" && primary.length === 1) return "answered"
   if (seen === "primary" || seen === "backup") return `recovered, ${attempts}`
   if (seen === "continued") return `continued, ${attempts}`
-  if (seen === "broken") return `error in the stream, ${attempts}`
+  if (seen === "broken") {
+    const isCut = Dialect.of(outcome.trial.dialect).cut !== undefined
+    return `${isCut ? "connection cut" : "error in the stream"}, ${attempts}`
+  }
   return typeof seen === "number" ? `error ${seen}, ${attempts}` : `**${seen}**, ${attempts}`
 }
 
@@ -194,15 +224,16 @@ const matrix = (outcomes: ReadonlyArray<Outcome>): string =>
     ]),
   )
 
-const bars = ({ breaks, faults, handovers, leaving, pairs }: Score): string => {
-  const outcomes = [...faults, ...handovers, ...pairs, ...breaks]
+const bars = ({ breaks, faults, handovers, leaving, operations, pairs }: Score): string => {
+  const outcomes = [...faults, ...handovers, ...pairs, ...breaks, ...operations]
   const complained = (outcomes: ReadonlyArray<Outcome>, complaints: (outcome: Outcome) => ReadonlyArray<string>) =>
     outcomes.filter((outcome) => complaints(outcome).length > 0).length
   const astray =
     complained(faults, Faults.complaints) +
     complained(handovers, Handover.complaints) +
     complained(pairs, Pairs.complaints) +
-    complained(breaks, Breaks.complaints)
+    complained(breaks, Breaks.complaints) +
+    complained(operations, Operations.complaints)
   const count = (is: (outcome: Outcome) => boolean): string => String(outcomes.filter(is).length)
   const tagged = (tag: string) => count(({ verdict }) => verdict._tag === tag)
   return render(
@@ -217,7 +248,10 @@ const bars = ({ breaks, faults, handovers, leaving, pairs }: Score): string => {
       [
         "faults not recovered although `stream.protect` and the backup allow it",
         "0",
-        String(faults.filter(lost).length + handovers.filter(({ verdict }) => verdict._tag !== "Whole").length),
+        String(
+          [...faults, ...operations].filter(lost).length +
+            handovers.filter(({ verdict }) => verdict._tag !== "Whole").length,
+        ),
       ],
       [
         "upstream requests open one second after the client disconnected",
@@ -231,7 +265,7 @@ const bars = ({ breaks, faults, handovers, leaving, pairs }: Score): string => {
 /** Not rescued, though neither the caller was to blame nor the answer had begun. */
 const lost = (outcome: Outcome): boolean => {
   const { mode, primary, setting } = outcome.trial
-  const [wanted] = Expected.of(primary, mode, setting) ?? []
+  const [wanted] = Operations.expected(outcome.trial) ?? Expected.of(primary, mode, setting) ?? []
   const rescued = wanted === "primary" || wanted === "backup" || wanted === "continued"
   return rescued && outcome.verdict._tag !== "Whole"
 }

@@ -3,6 +3,7 @@
  * vendor. Every name of the fault server is here once.
  */
 import type { Protect } from "@understudy/core/Policies"
+import type { Operation } from "./Dialect.ts"
 
 /** How a caller asks. */
 export type Mode = "plain" | "stream"
@@ -81,6 +82,32 @@ const table: Readonly<Record<string, Readonly<Record<Mode, Expected | typeof bro
 
 /** Whether the fault breaks a stream after its first output, so that `protect` matters. */
 export const isPastCommit = (fault: string): boolean => table[fault]?.stream === broken
+
+/** Faults of chat: finish reasons and tools. */
+const ofChat: ReadonlySet<string> = new Set(["length", "content-filter", "tool-done"])
+
+/** Faults of text and of events, which bytes do not have. */
+const ofEvents: ReadonlySet<string> = new Set([
+  "empty-text",
+  "stall-3-pings",
+  "malformed-event",
+  "no-done",
+  "eof-no-finish",
+  "error-event-first",
+  "error-event-after-2",
+  "half-json",
+])
+
+/**
+ * That of an operation besides chat, whatever `protect` says: no other deployment takes over after the first bytes. `undefined` for
+ * a fault that it does not have.
+ */
+export const ofOperation = (fault: string, operation: Operation, mode: Mode): Expected | undefined => {
+  if (ofChat.has(fault) || (operation === "speech" && ofEvents.has(fault))) return undefined
+  // `[DONE]` alone tells that completions have ended; the others do not have it.
+  if (fault === "no-done" && mode === "stream") return operation === "completions" ? past.preamble : undefined
+  return of(fault, mode, "preamble")
+}
 
 /** `undefined` for a name without an expectation. */
 export const of = (fault: string, mode: Mode, setting: Protect): Expected | undefined => {

@@ -5,7 +5,6 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Fiber from "effect/Fiber"
-import type * as Dialect from "./Dialect.ts"
 import type { Column } from "./Faults.ts"
 import * as Faults from "./Faults.ts"
 import * as Stage from "./Stage.ts"
@@ -32,7 +31,7 @@ export const moments: ReadonlyArray<Moment> = [
 export interface Outcome extends Column {
   readonly moment: string
   readonly vendor: Vendor
-  readonly dialect: Dialect.Name
+  readonly dialect: Trial.Trial["dialect"]
   /** Whether every exchange was over within a second. */
   readonly closed: boolean
 }
@@ -56,11 +55,11 @@ const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial.Trial
 })
 
 /** Plays every moment for a vendor and a dialect, a few callers at a time. */
-export const playAll = (dialect: Dialect.Name, vendor: Vendor) =>
+export const playAll = (dialect: Trial.Trial["dialect"], vendor: Vendor, columns = Faults.columns) =>
   Effect.scoped(
     Effect.gen(function* () {
       const all = moments.flatMap((moment) =>
-        Faults.columns.map(({ mode, setting }) => ({
+        columns.map(({ mode, setting }) => ({
           moment,
           trial: {
             ...moment,

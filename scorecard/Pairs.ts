@@ -68,8 +68,12 @@ const examples = (mode: Mode): ReadonlyArray<string> =>
  * first use one of each at both: the status is decided before it is written in a dialect. Retries are off: the status does
  * not depend on the number of attempts.
  */
-export const trials = (dialect: Dialect.Name, vendor: Vendor): ReadonlyArray<Trial.Trial> =>
-  (["plain", "stream"] as const).flatMap((mode) =>
+export const trials = (
+  dialect: Trial.Trial["dialect"],
+  vendor: Vendor,
+  modes: ReadonlyArray<Mode> = ["plain", "stream"],
+): ReadonlyArray<Trial.Trial> =>
+  modes.flatMap((mode) =>
     (dialect === Dialect.first ? Object.keys(faults[mode]) : examples(mode)).flatMap((primary) =>
       examples(mode).map((backup): Trial.Trial => ({
         dialect,

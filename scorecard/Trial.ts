@@ -19,7 +19,7 @@ import { judge } from "./Verdict.ts"
 
 /** Faults by the names of the fault server; the setting is what the route says of broken streams. */
 export interface Trial {
-  readonly dialect: Dialect.Name
+  readonly dialect: Dialect.Name | Dialect.Operation
   /** Whose shape the primary has, and whose the backup. */
   readonly vendor: Vendor
   readonly behind: Vendor
@@ -94,6 +94,7 @@ const calls = ({ primary }: Trial): boolean => primary === "tool-done"
 /** What a deployment says if its provider lets it end. */
 const said = (trial: Trial, place: Place): Said => {
   const speaker = { deployment: deployment(trial, place), text: line(trial, place) }
+  if (Dialect.of(trial.dialect).saysModel) return { ...speaker, text: model(trial, place), finish: "stop" }
   switch (trial[place]) {
     case "empty-text":
       return { ...speaker, text: "", finish: "stop" }
@@ -120,15 +121,15 @@ export const ask = Effect.fnUntraced(function* (
   if (!calls(trial)) for (const place of places) yield* upstream.script(model(trial, place), script(trial, place))
   const stream = trial.mode === "stream"
   const question = { route: name(trial), text: "What now?", stream, tool: calls(trial) }
-  return yield* Client.ask(url, Dialect.dialects[trial.dialect], question, options)
+  return yield* Client.ask(url, Dialect.of(trial.dialect), question, options)
 })
 
 const play = Effect.fnUntraced(function* (stage: Stage.Stage, trial: Trial) {
   const received = yield* ask(stage, trial)
   const { upstream } = stage
-  const dialect = Dialect.dialects[trial.dialect]
+  const dialect = Dialect.of(trial.dialect)
   const stream = trial.mode === "stream"
-  const buffered = stream && trial.setting === "full"
+  const buffered = stream && trial.setting === "full" && !(trial.dialect in Dialect.operations)
   const verdict = judge(
     received,
     { dialect, stream, buffered },

@@ -24,7 +24,8 @@ export interface Asked {
 
 /**
  * - `Whole`: the complete response of the deployment. `Refused`: an error status with the protocol's error.
- *   `Broken`: the beginning of the deployment's response, then the protocol's error event, and nothing after it.
+ *   `Broken`: the beginning of the deployment's response, then the protocol's error event, and nothing after it. Bytes have no
+ *   events: their connection is cut.
  * - `Truncated`: an incomplete response that ends normally. `Wrong`: text of no single deployment, a 200 with an error inside,
  *   a malformed error, a secret. `Hung`: neither. `Dropped`: the connection closed without an error.
  */
@@ -42,7 +43,8 @@ export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said
   const { end, headers, status, text } = received
   const { dialect, buffered = false, stream } = asked
   if (end === "hung") return { _tag: "Hung" }
-  if (end !== "ended") return { _tag: "Dropped" }
+  const cut = end === "cut" && stream && status === 200 ? dialect.cut : undefined
+  if (end !== "ended" && cut === undefined) return { _tag: "Dropped" }
   if (text.includes(secret)) return wrong("shows a secret")
   if (status !== 200) {
     return status >= 400 && dialect.isError(text)
@@ -54,7 +56,7 @@ export const judge = (received: Received, asked: Asked, cast: ReadonlyArray<Said
     return wrong(buffered ? "names who is to answer" : "does not say who answered")
   const speakers = named === undefined ? cast : cast.filter(({ deployment }) => deployment === decodeURI(String(named)))
   if (speakers.length === 0) return wrong(`answered by ${String(named)}`)
-  const answer = stream ? dialect.stream(text) : dialect.body(text)
+  const answer = (cut ?? (stream ? dialect.stream : dialect.body))(text)
   if (typeof answer === "string") return wrong(answer)
   if (answer.failed && answer.text === "" && !buffered) return wrong("200 with nothing but an error inside")
   const verdicts = speakers.map((said) => compared(answer, said))

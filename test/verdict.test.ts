@@ -7,7 +7,7 @@ import * as Messages from "@understudy/providers/protocols/messages"
 import * as Responses from "@understudy/providers/protocols/responses"
 import type { Received } from "../scorecard/Client.ts"
 import type { Name } from "../scorecard/Dialect.ts"
-import { dialects, first, names } from "../scorecard/Dialect.ts"
+import { dialects, first, names, operations } from "../scorecard/Dialect.ts"
 import { secret } from "../scorecard/Vendor.ts"
 import type { Said } from "../scorecard/Verdict.ts"
 import { judge } from "../scorecard/Verdict.ts"
@@ -91,6 +91,77 @@ describe("a stream's verdict in the other dialects", () => {
         assert.include(["Truncated", "Wrong"], verdict(events.toSpliced(index, 1)), `without ${event}`)
         assert.include(["Truncated", "Wrong"], verdict(events.toSpliced(index, 0, event)), `twice ${event}`)
       }
+    })
+  }
+})
+
+/** A good stream of each operation whose response may be one: its beginning, and its end. */
+const operationStreams = {
+  completions: {
+    begin: [{ choices: [{ text: "All is", finish_reason: null }] }],
+    end: [{ choices: [{ text: " well", finish_reason: "stop" }] }],
+    done,
+  },
+  images: {
+    begin: [{ type: "image_generation.partial_image", b64_json: btoa("All is") }],
+    end: [{ type: "image_generation.completed", b64_json: btoa("All is well") }],
+    done: "",
+  },
+  transcriptions: {
+    begin: [{ type: "transcript.text.delta", delta: "All is" }],
+    end: [{ type: "transcript.text.delta", delta: " well" }, { type: "transcript.text.done" }],
+    done: "",
+  },
+}
+
+describe("the verdict of another operation's stream", () => {
+  for (const name of ["completions", "images", "transcriptions"] as const) {
+    const { begin, done, end } = operationStreams[name]
+    const verdict = (text: string) => judge(received(text), { dialect: operations[name], stream: true }, cast)._tag
+
+    it(`of ${name} is whole with its end alone, and broken with an error in its place`, () => {
+      const whole = events(...begin, ...end) + done
+      assert.strictEqual(verdict(whole), "Whole")
+      assert.strictEqual(verdict(events(...begin, failure)), "Broken")
+      assert.strictEqual(verdict(events(failure)), "Wrong")
+      assert.strictEqual(verdict(events(...begin)), "Wrong")
+      assert.strictEqual(verdict(whole + events(failure)), "Wrong")
+      assert.strictEqual(verdict(whole + events(...begin)), "Wrong")
+      assert.strictEqual(verdict(events(...begin, ...end.slice(1)) + `data: {"id"\n\n` + done), "Wrong")
+    })
+  }
+
+  it("of bytes is whole where the connection ended, and broken where it was cut", () => {
+    const verdict = (text: string, end: Received["end"]) =>
+      judge(received(text, { end }), { dialect: operations.speech, stream: true }, cast)._tag
+    assert.strictEqual(verdict("All is well", "ended"), "Whole")
+    assert.strictEqual(verdict("All is", "cut"), "Broken")
+    assert.strictEqual(verdict("All is", "ended"), "Truncated")
+    assert.strictEqual(verdict("All is lost", "cut"), "Wrong")
+    assert.strictEqual(verdict("", "cut"), "Wrong")
+    assert.strictEqual(verdict("", "hung"), "Hung")
+  })
+})
+
+const operationBodies = {
+  completions: (text: string) => ({ choices: [{ text }] }),
+  images: (text: string) => ({ data: [{ b64_json: btoa(text) }] }),
+  transcriptions: (text: string) => ({ text }),
+  moderations: (model: string) => ({ model, results: [{}] }),
+  rerank: (model: string) => ({ model, results: [{}, {}] }),
+}
+
+describe("the verdict of another operation's complete response", () => {
+  for (const name of ["completions", "images", "transcriptions", "moderations", "rerank"] as const) {
+    it(`of ${name} is whole with what its deployment said, and nothing else`, () => {
+      const verdict = (body: object, rest: Partial<Received> = {}) =>
+        judge(received(JSON.stringify(body), rest), { dialect: operations[name], stream: false }, cast)._tag
+      assert.strictEqual(verdict(operationBodies[name]("All is well")), "Whole")
+      assert.strictEqual(verdict(operationBodies[name]("All is lost")), "Wrong")
+      assert.strictEqual(verdict({}), "Wrong")
+      assert.strictEqual(verdict(failure), "Wrong")
+      assert.strictEqual(verdict(failure, { status: 502 }), "Refused")
+      assert.strictEqual(verdict(operationBodies[name]("All is well"), { end: "cut" }), "Dropped")
     })
   }
 })

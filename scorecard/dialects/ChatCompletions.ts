@@ -24,7 +24,8 @@ interface Words {
   readonly tool_calls?: ReadonlyArray<{ readonly function?: { readonly arguments?: string } }>
 }
 
-const isError = (body: Wire | undefined): boolean =>
+/** Whether it is an error of OpenAI's protocol. */
+export const isError = (body: Pick<Wire, "error"> | undefined): boolean =>
   typeof body?.error?.message === "string" && typeof body.error.type === "string" && typeof body.error.code === "string"
 
 const fromBody = (text: string): Heard | string => {

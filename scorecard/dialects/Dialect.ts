@@ -23,10 +23,15 @@ export interface Dialect {
   /** For the document. */
   readonly title: string
   readonly path: (question: Question) => string
+  /** JSON, or a form. */
   readonly request: (question: Question) => unknown
+  /** Whether its responses have no text: the model that they name is compared. */
+  readonly saysModel?: boolean
   /** Whether the body is an error of the protocol's own shape. */
   readonly isError: (body: string) => boolean
   readonly body: (body: string) => Heard | string
   /** A stream from its first byte to its last. It ends complete or with an error, never both and never neither. */
   readonly stream: (body: string) => Heard | string
+  /** A stream whose connection was cut, if it has no other way to say that it broke. */
+  readonly cut?: (body: string) => Heard | string
 }

@@ -110,7 +110,9 @@ const respond = (
       return Effect.succeed(ofEvents(endpoint, request, sending, response, contentType))
     }
     return isFile || (request.streaming === true && !isText(contentType))
-      ? Effect.succeed(ofBytes(endpoint, request, sending.bytes(response), contentType))
+      ? Effect.succeed(
+          ofBytes(endpoint, request, isFile ? sending.bytes(response) : someBytes(sending, response), contentType),
+        )
       : Effect.map(complete(endpoint, request, sending, response, contentType), Stream.succeed)
   })
 }
@@ -189,9 +191,11 @@ const complete = (
     return Effect.succeed({ contentType, data, usage: usage(body, request), isLast: true })
   })
 
-const notJson = new ProviderError({ reason: { _tag: "Malformed" }, message: "The response is not a JSON object" })
+const malformed = (message: string) => new ProviderError({ reason: { _tag: "Malformed" }, message })
+const notJson = malformed("The response is not a JSON object")
+const empty = malformed("The response is empty")
 
-/** The events of a stream, written again as they were. */
+/** The events of a stream, written again as they were. A malformed event is skipped, as in chat: the client could not read it. */
 const ofEvents = (
   { isLast, isShown = () => true, usage }: Endpoint,
   request: Operation.Request,
@@ -200,7 +204,10 @@ const ofEvents = (
   contentType: string,
 ): Frames =>
   Stream.mapEffect(events(response), ({ data, event }): Effect.Effect<Operation.Frame, ProviderError> => {
-    const body = Json.parseObject(data) ?? {}
+    const parsed = Json.parseObject(data)
+    const body = parsed ?? {}
+    const isEnd = isLast(data, body)
+    if (parsed === undefined && !isEnd) return Effect.succeed({ contentType, data: "" })
     const error = errorIn(body)
     if (error !== undefined) return Effect.fail(error)
     const name = event === "message" ? "" : `event: ${event}\n`
@@ -209,9 +216,15 @@ const ofEvents = (
       contentType,
       data: isShown(body, request) ? `${name}data: ${lines}\n\n` : "",
       usage: Json.isObject(body["usage"]) ? usage(body, request) : undefined,
-      isLast: isLast(data, body),
+      isLast: isEnd,
     })
   })
+
+/** Bytes of which there must be some. */
+const someBytes = (
+  { bytes }: Sending,
+  response: Transport.StreamingResponse,
+): Stream.Stream<Uint8Array, ProviderError> => Stream.orElseIfEmpty(bytes(response), () => Stream.fail(empty))
 
 /** Bytes as they arrive. They are complete when the response ends as HTTP says. */
 const ofBytes = (

@@ -120,20 +120,27 @@ describe("through the openai SDK, on a route whose primary is down", () => {
     }),
   )
 
-  it.live("partial images are streamed", () =>
+  it.live("partial images are streamed, of those generated and of those edited", () =>
     Effect.gen(function* () {
       const { client } = yield* broken()
-      const types = yield* Effect.promise(async () => {
+      const image = yield* Effect.promise(file)
+      const asked = { model, prompt: "a stage", stream: true, partial_images: 2 } as const
+      const typesOf = async (events: AsyncIterable<{ readonly type: string }>) => {
         const types: Array<string> = []
-        const stream = await client.images.generate({ model, prompt: "a stage", stream: true, partial_images: 2 })
-        for await (const { type } of stream) types.push(type)
+        for await (const { type } of events) types.push(type)
         return types
-      })
-      assert.deepStrictEqual(types, [
-        "image_generation.partial_image",
-        "image_generation.partial_image",
-        "image_generation.completed",
-      ])
+      }
+      const generated = yield* Effect.promise(async () => typesOf(await client.images.generate(asked)))
+      const edited = yield* Effect.promise(async () => typesOf(await client.images.edit({ ...asked, image })))
+      const types = ["partial_image", "partial_image", "completed"]
+      assert.deepStrictEqual(
+        generated,
+        types.map((type) => `image_generation.${type}`),
+      )
+      assert.deepStrictEqual(
+        edited,
+        types.map((type) => `image_edit.${type}`),
+      )
     }),
   )
 
@@ -236,6 +243,31 @@ describe("a streamed operation that breaks", () => {
         })(),
       )
       assert.strictEqual(error.code, "stream_broken")
+    }),
+  )
+
+  it.live("is read to its end where one of its events is malformed, which the client could not read", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* TestGateway.make()
+      yield* upstream.script("primary", [Behavior.malformedEvent(1)])
+      const text = yield* Effect.promise(async () => {
+        let text = ""
+        const stream = await client.completions.create({ model, prompt: "Hello", stream: true })
+        for await (const { choices } of stream) text += choices[0]?.text
+        return text
+      })
+      assert.include(text, "primary goes on")
+    }),
+  )
+
+  it.live("falls back where it is bytes, and none came", () =>
+    Effect.gen(function* () {
+      const { client, upstream } = yield* TestGateway.make()
+      yield* upstream.script("primary", [Behavior.empty])
+      const response = yield* Effect.promise(() =>
+        client.audio.speech.create({ model, input: "Hello", voice: "alloy" }),
+      )
+      assert.include(yield* Effect.promise(() => response.text()), "backup")
     }),
   )
 
