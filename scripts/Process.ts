@@ -75,7 +75,7 @@ export const serve = async (config: string) => {
   const { child, printed } = start(process.execPath, [entry, "serve", "--config", config, "--port", "0"], folder)
   while (child.exitCode === null) {
     const url = /serves (\S+)\/v1/.exec(printed.out)?.[1]
-    if (url !== undefined) return { stop: () => child.kill(), url }
+    if (url !== undefined) return { stop: () => child.kill(), stopped: once(child, "close"), url }
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   throw new Error(`the gateway did not start\n${printed.out}${printed.err}`)

@@ -1,17 +1,36 @@
-/** Writes what was observed of the clients into docs/clients.md, between its markers. */
+/** Writes what was observed of the clients into the documentation, between its markers. */
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import type { Client } from "./Client.ts"
 import { clients } from "./Client.ts"
 import type { Outcome, Outcomes } from "./Failures.ts"
 import { failureNames, failures } from "./Failures.ts"
+import type { Answers } from "./Operations.ts"
 
 const file = join(import.meta.dirname, "../../docs/clients.md")
-const [begin, end] = ["<!-- clients: begin -->", "<!-- clients: end -->"]
 
-export const write = (outcomes: Outcomes): void => {
+/** Replaces what is between the markers of that name. */
+const replace = (name: string, markdown: string): void => {
   const text = readFileSync(file, "utf8")
+  const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`]
   const [before, after] = [text.slice(0, text.indexOf(begin)), text.slice(text.indexOf(end))]
-  writeFileSync(file, `${before}${begin}\n\n${counts(outcomes)}\n\n${shown(outcomes)}\n\n${after}`)
+  writeFileSync(file, `${before}${begin}\n\n${markdown}\n\n${after}`)
+}
+
+export const write = (outcomes: Outcomes): void => replace("clients", `${counts(outcomes)}\n\n${shown(outcomes)}`)
+
+/** The calls of other endpoints than chat, and what became of them in each client. */
+export const writeOperations = (observed: ReadonlyMap<Pick<Client, "title">, Answers>): void => {
+  const calls = [...new Set([...observed.values()].flatMap((answers) => [...answers.keys()]))]
+  const cell = (text: string): string => text.replaceAll("|", "\\|")
+  replace(
+    "operations",
+    [
+      row(["call", ...[...observed.keys()].map(({ title }) => title)]),
+      row(["---", ...[...observed.keys()].map(() => "---")]),
+      ...calls.map((call) => row([call, ...[...observed.values()].map((answers) => cell(answers.get(call) ?? ""))])),
+    ].join("\n"),
+  )
 }
 
 const row = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`

@@ -15,3 +15,14 @@ export const tell = async (texts) => {
     process.exitCode = 1
   }
 }
+
+/** Makes calls by their names, one after the other. Prints for each a line of JSON: what was said, or the error. */
+export const tellEach = async (calls) => {
+  for (const [call, make] of Object.entries(calls)) {
+    try {
+      console.log(JSON.stringify({ call, said: await make() }))
+    } catch (error) {
+      console.log(JSON.stringify({ call, error: `${error.constructor.name}: ${String(error.message).split("\n")[0]}` }))
+    }
+  }
+}

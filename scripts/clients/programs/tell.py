@@ -1,4 +1,5 @@
 """What the Python programs have in common: the question, the arguments, and how an answer is shown."""
+import json
 import sys
 
 question = "Who is on tonight?"
@@ -15,3 +16,14 @@ def tell(texts):
         first = str(error).split("\n")[0]
         print(f"\n{type(error).__name__}: {first}", file=sys.stderr)
         sys.exit(1)
+
+
+def tell_each(calls):
+    """Makes calls by their names, one after the other. Prints for each a line of JSON: what was said, or the error."""
+    for call, make in calls.items():
+        try:
+            told = {"said": make()}
+        except Exception as error:
+            first = str(error).split("\n")[0]
+            told = {"error": f"{type(error).__name__}: {first}"}
+        print(json.dumps({"call": call, **told}), flush=True)
