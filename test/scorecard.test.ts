@@ -16,6 +16,6 @@ describe("the scorecard", () => {
         const kept = readFileSync(join(import.meta.dirname, "..", "docs", "scorecard.md"), "utf8")
         assert.strictEqual(Document.found(score).trimEnd(), Document.parts(kept).found.trimEnd())
       }),
-    120_000,
+    240_000,
   )
 })
