@@ -210,13 +210,28 @@ describe("Prices.fill", () => {
         unreleased: { provider: "openai", model: "unreleased-1" },
         proxy: { provider: "openai", baseUrl: "https://llm.example.com/v1", model: "gpt-4o" },
         "proxy/*": { provider: "openai", baseUrl: "https://llm.example.com/v1", model: "*" },
-        spoken: { provider: "openai", model: "whisper-1" },
       }),
       (deployments) =>
         assert.deepStrictEqual(
           Object.entries(deployments).flatMap(([name, each]) => (Prices.isUnknown(each) ? [name] : [])),
-          ["unreleased", "proxy", "proxy/*", "spoken"],
+          ["unreleased", "proxy", "proxy/*"],
         ),
+    ),
+  )
+
+  it.effect("knows the prices of audio and of images", () =>
+    Effect.map(
+      filled({
+        whisper: { provider: "openai", model: "whisper-1" },
+        transcribe: { provider: "openai", model: "gpt-4o-transcribe" },
+        image: { provider: "openai", model: "gpt-image-1" },
+      }),
+      ({ image, transcribe, whisper }) => {
+        assert.deepInclude(whisper?.price, { input: 0, output: 0 })
+        assert.closeTo(whisper?.price?.units?.second ?? 0, 0.36 / 3600, 1e-12)
+        assert.strictEqual(transcribe?.price?.units?.audioInput, 6)
+        assert.strictEqual(image?.price?.units?.imageInput, 10)
+      },
     ),
   )
 
