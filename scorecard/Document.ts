@@ -65,9 +65,10 @@ export const found = ({ breaks, faults, handovers, leaving, operations, pairs }:
       ]),
     ),
     "## Other operations",
-    "[Completions, moderations, images, speech, transcriptions and rerank](endpoints.md), with the same route. After the first bytes of a",
-    "stream no other deployment takes over, with any `stream.protect`. A cell is empty if no operation has that fault. Of the streams,",
-    "only completions have a `[DONE]`, without which they are not complete (`no-done`).\n",
+    "[Completions, moderations, images, speech, transcriptions and rerank](endpoints.md), with OpenAI, and the same route. Rerank falls back",
+    "from OpenAI's shape to Bedrock and from Bedrock to it. After the first bytes of a stream no other deployment takes over, with any",
+    "`stream.protect`. A cell is empty if no operation has that fault. Of the streams, only completions have a `[DONE]`, without which they",
+    "are not complete (`no-done`).\n",
     render(
       ["fault", ...Operations.groups.map(({ title }) => title)],
       names

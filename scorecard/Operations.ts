@@ -12,9 +12,6 @@ import * as Pairs from "./Pairs.ts"
 import * as Trial from "./Trial.ts"
 import type { Vendor } from "./Vendor.ts"
 
-/** The only vendor whose shape the operations have. */
-const vendor: Vendor = "openai"
-
 export const operations = Object.keys(Dialect.operations) as ReadonlyArray<Dialect.Operation>
 
 /** Operations that fare alike. */
@@ -35,19 +32,28 @@ export const groups: ReadonlyArray<Group> = [
   { title: "stream of bytes", mode: "stream", operations: ["speech"] },
 ]
 
+/** The vendors of primary and backup: operations have OpenAI's shape, rerank also that of Bedrock. */
+const vendorsOf = (operation: Dialect.Operation): ReadonlyArray<readonly [primary: Vendor, backup: Vendor]> =>
+  operation === "rerank"
+    ? [
+        ["openai", "bedrock"],
+        ["bedrock", "openai"],
+      ]
+    : [["openai", "openai"]]
+
 const modesOf = (operation: Dialect.Operation): ReadonlyArray<Mode> =>
   groups.filter(({ operations }) => operations.includes(operation)).map(({ mode }) => mode)
 
 /** Both fail: one fault of each kind, where the response is complete. */
 export const pairs: ReadonlyArray<ReadonlyArray<Trial.Trial>> = operations
   .filter((operation) => modesOf(operation).includes("plain"))
-  .map((operation) => Pairs.trials(operation, vendor, ["plain"]))
+  .map((operation) => Pairs.trials(operation, "openai", ["plain"]))
 
 /** The client disconnects. */
 export const leaving = (operation: Dialect.Operation) =>
   Leaving.playAll(
     operation,
-    vendor,
+    "openai",
     modesOf(operation).map((mode) => ({ mode, setting: "preamble" })),
   )
 
@@ -63,17 +69,19 @@ export const trials = (operation: Dialect.Operation): ReadonlyArray<Trial.Trial>
       .filter((mode) => Expected.ofOperation(primary, operation, mode) !== undefined)
       .flatMap((mode) => {
         const hasSettings = mode === "stream" && Expected.isPastCommit(primary)
-        return (hasSettings ? protects : ["preamble" as const]).map((setting) => ({
-          dialect: operation,
-          vendor,
-          behind: vendor,
-          setting,
-          mode,
-          primary,
-          backup: "ok",
-          retries: true,
-          oneText: false,
-        }))
+        return vendorsOf(operation).flatMap(([vendor, behind]) =>
+          (hasSettings ? protects : ["preamble" as const]).map((setting) => ({
+            dialect: operation,
+            vendor,
+            behind,
+            setting,
+            mode,
+            primary,
+            backup: "ok",
+            retries: true,
+            oneText: false,
+          })),
+        )
       }),
   )
 
