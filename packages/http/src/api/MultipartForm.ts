@@ -14,6 +14,7 @@ import type { Limits } from "../ServerLimits.ts"
 import * as ApiError from "./ApiError.ts"
 import * as BodyBudget from "./BodyBudget.ts"
 import * as GatewayKeys from "./GatewayKeys.ts"
+import * as Unavailable from "./Unavailable.ts"
 import * as Uploads from "./Uploads.ts"
 
 /** Whether the body is a form. */
@@ -38,7 +39,9 @@ export const read: Effect.Effect<
   if (encoding !== undefined && encoding !== "identity") return Effect.fail(compressed(encoding))
   if (Number(length ?? 0) > Number(limits.upload)) return Effect.fail(tooLarge(limits))
   const isKey = fiber.getRef(GatewayKeys.IsKey)
+  const maxFields = Number(fiber.getRef(MaxBodySize) ?? Infinity)
   const parts: Array<Part> = []
+  let held = 0
   let stored = 0
   const store = (bytes: number): Effect.Effect<void, ApiError.ApiError> => {
     stored += bytes
@@ -47,7 +50,10 @@ export const read: Effect.Effect<
   const received = Stream.runForEach(request.multipartStream, (part) => {
     if (part._tag === "Field") {
       parts.push({ name: part.key, value: part.value })
-      return Effect.void
+      const bytes = part.value.length
+      held += bytes
+      if (held > maxFields) return Effect.fail(fieldsTooLarge(maxFields))
+      return budget.acquire(bytes, held) ? Effect.void : Effect.fail(Unavailable.noRoom)
     }
     const description = { name: part.key, filename: part.name, mediaType: part.contentType }
     return Effect.map(Uploads.store(description, part.content, store), (file) => void parts.push(file))
@@ -57,16 +63,30 @@ export const read: Effect.Effect<
     // By default a file of type application/jsonl is a field, because its type contains application/json.
     Effect.provideService(Multipart.FieldMimeTypes, []),
     Effect.mapError((error) => errorOf(error, limits)),
+    Effect.ensuring(Effect.sync(() => budget.release(held))),
   )
   const released = Effect.addFinalizer(() => Effect.sync(() => budget.store(-stored)))
   return Effect.andThen(
     released,
     Effect.flatMap(received, () => {
-      const leak = isKey && leakIn(parts, isKey)
-      return leak === undefined ? Effect.succeed(parts) : Effect.fail(leak)
+      const problem = ambiguous(parts) ?? (isKey && leakIn(parts, isKey))
+      return problem === undefined ? Effect.succeed(parts) : Effect.fail(problem)
     }),
   )
 })
+
+/** The fields that limits, budgets and routes read: a vendor may read another of two. */
+const single = ["model", "n", "stream", "purpose", "user"]
+
+/** The error of such a field that is there twice, or is a file. */
+const ambiguous = (parts: ReadonlyArray<Part>): ApiError.ApiError | undefined => {
+  for (const name of single) {
+    const [first, second] = parts.filter((part) => part.name === name)
+    if (first === undefined || ("value" in first && second === undefined)) continue
+    return ApiError.invalid(`Invalid value for '${name}': send it once, as a field and not as a file.`, { param: name })
+  }
+  return undefined
+}
 
 const leakIn = (parts: ReadonlyArray<Part>, isKey: GatewayKeys.IsKey): ApiError.ApiError | undefined => {
   const fields = Object.fromEntries(
@@ -99,6 +119,12 @@ const errorOf = (
       return broken
   }
 }
+
+const fieldsTooLarge = (bytes: number): ApiError.ApiError =>
+  ApiError.invalid(
+    `The fields of the body are larger than ${bytes} bytes, the limit of this gateway (server.maxBody): send large ones as files.`,
+    { status: 413, code: "request_too_large" },
+  )
 
 const otherType = (type: string): ApiError.ApiError =>
   ApiError.invalid(

@@ -370,6 +370,43 @@ describe("a request of an operation", () => {
       }),
   )
 
+  it.live(
+    "with fields over server.maxBody is rejected with 413, and does not count in the memory of bodies afterwards",
+    () =>
+      Effect.gen(function* () {
+        const limits = { unfinishedBodies: ByteSize.bytes(150_000) }
+        const { client, upstream } = yield* TestGateway.make({ maxBody: 100_000, limits })
+        const create = (prompt: string) =>
+          Effect.flatMap(Effect.promise(file), (file) =>
+            rejected(client.audio.transcriptions.create({ model, file, prompt })),
+          )
+        const large = yield* create("x".repeat(100_000))
+        assert.strictEqual(large.status, 413)
+        assert.include(large.message, "server.maxBody")
+        yield* upstream.script("primary", [Behavior.refuse("invalid-request")])
+        for (const _ of [1, 2, 3]) assert.strictEqual((yield* create("x".repeat(90_000))).status, 400)
+      }),
+  )
+
+  it.live("that has a field twice, of which a vendor may read the other one, is rejected", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      for (const name of ["model", "n", "stream"]) {
+        const body = new FormData()
+        body.append("model", model)
+        body.append("image", new File(["x"], "x.png"))
+        body.append(name, "1")
+        if (name !== "model") body.append(name, "10")
+        const { error, status } = yield* Effect.promise(async () => {
+          const response = await fetch(`${url}/v1/images/variations`, { method: "POST", body })
+          return { ...((await response.json()) as { error: { param: string } }), status: response.status }
+        })
+        assert.deepStrictEqual([status, error.param], [400, name])
+      }
+      assert.deepStrictEqual(yield* upstream.requests, [])
+    }),
+  )
+
   it.live("that is no form, or a broken one, is rejected in OpenAI's protocol", () =>
     Effect.gen(function* () {
       const { url } = yield* TestGateway.make()
