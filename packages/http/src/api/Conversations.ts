@@ -113,9 +113,10 @@ const itemsIn = (
   if (!Array.isArray(items) || items.length > max) return Effect.fail(notItems(max))
   if (items.length === 0) return Effect.succeed(items)
   const decoded = Responses.Request.decodeReferring({ model: "any", input: items })
-  return Result.isSuccess(decoded)
-    ? Effect.succeed(Items.ofInput(items))
-    : Effect.fail(ApiError.fromBody({ ...decoded.failure, path: decoded.failure.path.replace(/^input/, "items") }))
+  if (Result.isSuccess(decoded)) return Effect.succeed(Items.ofInput(items))
+  const path = decoded.failure.path.replace(/^input/, "items")
+  const message = decoded.failure.message.replace(`'${decoded.failure.path}'`, `'${path}'`)
+  return Effect.fail(ApiError.fromBody({ ...decoded.failure, message, path }))
 }
 
 const notItems = (max: number): ApiError.ApiError =>

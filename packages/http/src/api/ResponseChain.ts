@@ -67,20 +67,27 @@ export const tooLarge = (maxSize: number): ApiError.ApiError =>
     { param: "previous_response_id", status: 413, code: "request_too_large" },
   )
 
-/** The input with its references replaced by the items, which are those of `known` or of other stored responses. */
+/**
+ * The input with its references replaced by the items, which are those of `known` or of other stored responses. The items may have
+ * `maxSize` characters together: an item may be referenced many times.
+ */
 export const resolve = (
   store: Store,
   keyId: string,
   input: ReadonlyArray<unknown>,
   known: ReadonlyArray<unknown>,
+  maxSize: number,
 ): Effect.Effect<ReadonlyArray<unknown>, ApiError.ApiError> => {
   const references = input.filter(Responses.Request.isReference)
   if (references.length === 0) return Effect.succeed(input)
   const missing = Items.ids(references).filter((id) => !known.some((item) => Json.fields(item)["id"] === id))
-  const others = missing.length === 0 ? Effect.succeed([]) : catchLost(store.items(keyId, missing))
+  const others = missing.length === 0 ? Effect.succeed([]) : catchLost(store.items(keyId, missing, maxSize))
   return Effect.flatMap(others, (items) => {
+    if (items === undefined) return Effect.fail(referencesTooLarge(maxSize))
     const byId = new Map([...known, ...items].map((item) => [Json.fields(item)["id"], item]))
+    const sizes = new Map<unknown, number>()
     const resolved: Array<unknown> = []
+    let size = 0
     for (const [index, item] of input.entries()) {
       if (!Responses.Request.isReference(item)) {
         resolved.push(item)
@@ -89,11 +96,21 @@ export const resolve = (
       const { id } = Json.fields(item)
       const found = byId.get(id)
       if (found === undefined) return Effect.fail(noItem(id, index))
+      const itemSize = sizes.get(id) ?? JSON.stringify(found).length
+      sizes.set(id, itemSize)
+      size += itemSize
+      if (size > maxSize) return Effect.fail(referencesTooLarge(maxSize))
       resolved.push(...Items.asInputs([found]))
     }
     return Effect.succeed(resolved)
   })
 }
+
+const referencesTooLarge = (maxSize: number): ApiError.ApiError =>
+  ApiError.invalid(
+    `The items that this call refers to are larger than ${maxSize} bytes, the limit of a body of this gateway (server.maxBody).`,
+    { param: "input", status: 413, code: "request_too_large" },
+  )
 
 const noItem = (id: unknown, index: number): ApiError.ApiError =>
   ApiError.invalid(

@@ -108,7 +108,7 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
     conversationId === null
       ? turns.flatMap(Items.ofTurn)
       : yield* ResponseChain.conversationItems(store, keyId, conversationId, maxSize)
-  const input = yield* ResponseChain.resolve(store, keyId, Items.ofInput(own["input"]), earlier)
+  const input = yield* ResponseChain.resolve(store, keyId, Items.ofInput(own["input"]), earlier, maxSize)
   const history = Items.history(earlier)
   const sent = {
     ...own,
@@ -116,8 +116,9 @@ const complete = Effect.fnUntraced(function* <A extends { readonly request: Chat
     ...(isUnchanged(own, input, history.own) ? undefined : { input: [...history.own, ...input] }),
   }
   const { limits } = yield* BodyBudget.Current
-  const size = turns.reduce((sum, turn) => sum + turn.size, 0)
-  const exceeded = size === 0 ? undefined : BodyLimits.check(sent, size, BodyLimits.conversation, limits)
+  // The body itself was checked when it was read.
+  const exceeded =
+    history.own.length === 0 ? undefined : BodyLimits.check(sent, Infinity, BodyLimits.conversation, limits)
   if (exceeded !== undefined) return yield* Effect.fail(exceeded)
   const completed = yield* decode(sent, history, input, isStored)
   if (!isStored) return { ...call, request: completed }

@@ -64,7 +64,7 @@ const pollInterval = "200 millis"
 /** The events that end a stream. */
 const isEnd = /^event: response\.(?:completed|incomplete|failed)$/m
 
-/** How often the end of a response is tried to be written, a second apart. */
+/** How often the end of a response is tried to be written, and its events to be read, a second apart. */
 const endTries = 30
 
 const stopped: Failure = {
@@ -98,17 +98,19 @@ export const make = Effect.fnUntraced(function* ({
   })
   yield* Effect.forkScoped(Effect.repeat(Effect.ignore(renew), Schedule.spaced(interval)))
 
+  /** Succeeds with whether the response ran until now: its client may have cancelled or deleted it. */
   const end = (id: string, status: string, response: string) =>
-    Effect.andThen(
-      RunningRows.end(sql, { id, status, response }),
-      Rows.insertItems(sql, id, Items.ids(Items.ofOutput(response))),
+    sql.withTransaction(
+      Effect.tap(RunningRows.end(sql, { id, status, response }), (isEnded) =>
+        isEnded ? Rows.insertItems(sql, id, Items.ids(Items.ofOutput(response))) : Effect.void,
+      ),
     )
 
-  /** Writes how a response has ended, unless it was cancelled. */
+  /** Writes how a response has ended. Succeeds with whether it did: see `end`. */
   const endSurely = (id: string, status: string, response: string) =>
     Effect.catch(
       Effect.retry(inTime(end(id, status, response)), { times: endTries, schedule: Schedule.spaced("1 second") }),
-      ({ message }) => Effect.logError(`The end of response ${id} could not be stored: ${message}`),
+      ({ message }) => Effect.as(Effect.logError(`The end of response ${id} could not be stored: ${message}`), false),
     )
 
   const task = (queued: Ended, run: Run): Effect.Effect<void> =>
@@ -123,7 +125,7 @@ export const make = Effect.fnUntraced(function* ({
         yield* log.flush
         if (Exit.isSuccess(exit)) {
           const status = Json.string(Json.fields(Json.parse(exit.value))["status"])
-          yield* endSurely(id, status, exit.value)
+          if (!(yield* endSurely(id, status, exit.value))) return undefined
           return yield* Effect.catch(append(queued, exit.value), ({ message }) =>
             Effect.logError(`Response ${id} could not be added to its conversation: ${message}`),
           )
@@ -133,7 +135,8 @@ export const make = Effect.fnUntraced(function* ({
           Cause.hasInterruptsOnly(cause) ? stopped : crashed,
         )
         if (failure === crashed) yield* Effect.logError(`Unhandled error in background response ${id}`, cause)
-        return yield* endSurely(id, "failed", Stored.withStatus(response, "failed", failure))
+        yield* endSurely(id, "failed", Stored.withStatus(response, "failed", failure))
+        return undefined
       }),
     )
 
@@ -183,13 +186,12 @@ export const make = Effect.fnUntraced(function* ({
       let last = after
       let hasEnded = false
       let hasEndEvent = false
-      const read = (id: string) => inTime(RunningRows.eventsAfter(sql, id, batch))
       /** The next events: none if there are none yet. */
       const next = Effect.gen(function* () {
         // Read first: what a response has when it ends was written before.
         const found = yield* inTime(Rows.find(sql, row.key_id, row.id, 0))
         const now = found === undefined ? undefined : yield* checked(found)
-        const batches = yield* read(row.id)
+        const batches = yield* inTime(RunningRows.eventsAfter(sql, row.id, batch))
         let text = ""
         for (const { batch: at, events } of batches) {
           batch = at
@@ -204,7 +206,9 @@ export const make = Effect.fnUntraced(function* ({
         if (hasEnded && !hasEndEvent && now !== undefined) text += Stored.endEvent(now.response, now.status, last + 1)
         return text
       })
-      const waiting = Effect.flatMap(next, (text) =>
+      // The database may be back before the response ends.
+      const read = Effect.retry(next, { times: endTries, schedule: Schedule.spaced("1 second") })
+      const waiting = Effect.flatMap(read, (text) =>
         text !== "" || hasEnded ? Effect.succeed(text) : Effect.as(Effect.sleep(pollInterval), ""),
       )
       return Stream.takeUntil(Stream.fromEffectRepeat(waiting), () => hasEnded)

@@ -40,6 +40,9 @@ export const find = (
 export const update = (sql: SqlClient, id: string, metadata: string): Effect.Effect<void, SqlError> =>
   Effect.asVoid(sql`UPDATE conversations SET metadata = ${metadata} WHERE id = ${id}`)
 
+/** Both databases take some 32,000 values in a statement; an item has four. */
+const itemsPerStatement = 5000
+
 /** Adds items at the end, and puts off the expiry. Adds nothing to a conversation that is not there. */
 export const append = (
   sql: SqlClient,
@@ -63,9 +66,11 @@ export const append = (
           position: first + index,
           ...item,
         }))
-        return Arr.isReadonlyArrayNonEmpty(rows)
-          ? Effect.asVoid(sql`INSERT INTO conversation_items ${sql.insert(rows)}`)
-          : Effect.void
+        return Effect.forEach(
+          Arr.chunksOf(rows, itemsPerStatement),
+          (some) => sql`INSERT INTO conversation_items ${sql.insert(some)}`,
+          { discard: true },
+        )
       },
     ),
   )

@@ -58,8 +58,15 @@ export class ResponseStore extends Context.Service<
       id: string,
       maxSize: number,
     ) => Effect.Effect<ReadonlyArray<Rows.Row> | NoChain, StoreLost>
-    /** The items with these ids that responses of the key have in their output. */
-    readonly items: (keyId: string, ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<unknown>, StoreLost>
+    /**
+     * The items with these ids that responses of the key have in their output. `undefined` if they have more than `maxSize`
+     * characters together.
+     */
+    readonly items: (
+      keyId: string,
+      ids: ReadonlyArray<string>,
+      maxSize: number,
+    ) => Effect.Effect<ReadonlyArray<unknown> | undefined, StoreLost>
     /** Succeeds with whether there was one. */
     readonly remove: (keyId: string, id: string) => Effect.Effect<boolean, StoreLost>
     /** Of the responses that a new one continues, those whose expiry is to be put off. */

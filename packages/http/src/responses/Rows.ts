@@ -84,16 +84,26 @@ export const chain = (
     )
     SELECT r.*, c.total AS total FROM chain c JOIN responses r ON r.id = c.id ORDER BY c.depth DESC`
 
-/** The responses of a key that have one of these items in their output, the oldest first: some servers repeat ids. */
+/** The ids of the responses of a key that have one of these items in their output, the oldest first: some servers repeat ids. */
 export const withItems = (
   sql: SqlClient,
   keyId: string,
   itemIds: ReadonlyArray<string>,
   now: number,
+): Effect.Effect<ReadonlyArray<string>, SqlError> =>
+  Effect.map(
+    sql<Pick<Row, "id">>`SELECT id FROM responses WHERE key_id = ${keyId} AND expires_at > ${now}
+      AND id IN (SELECT response_id FROM response_items WHERE item_id IN ${sql.in(itemIds)})
+      ORDER BY created_at`,
+    (rows) => rows.map(({ id }) => id),
+  )
+
+/** The responses with these ids, the oldest first. */
+export const responses = (
+  sql: SqlClient,
+  ids: Arr.NonEmptyReadonlyArray<string>,
 ): Effect.Effect<ReadonlyArray<Pick<Row, "response">>, SqlError> =>
-  sql<Pick<Row, "response">>`SELECT response FROM responses WHERE key_id = ${keyId} AND expires_at > ${now}
-    AND id IN (SELECT response_id FROM response_items WHERE item_id IN ${sql.in(itemIds)})
-    ORDER BY created_at`
+  sql<Pick<Row, "response">>`SELECT response FROM responses WHERE id IN ${sql.in(ids)} ORDER BY created_at`
 
 /** Puts off the expiry of the responses that another continues. */
 export const extend = (sql: SqlClient, ids: ReadonlyArray<string>, until: number): Effect.Effect<void, SqlError> =>
@@ -101,18 +111,20 @@ export const extend = (sql: SqlClient, ids: ReadonlyArray<string>, until: number
 
 /** Deletes a response of a key. Succeeds with whether there was one. */
 export const remove = (sql: SqlClient, keyId: string, id: string): Effect.Effect<boolean, SqlError> =>
-  Effect.flatMap(
-    sql<{ readonly id: string }>`DELETE FROM responses WHERE id = ${id} AND key_id = ${keyId} RETURNING id`,
-    (rows) =>
-      rows.length === 0
-        ? Effect.succeed(false)
-        : Effect.as(
-            Effect.andThen(
-              sql`DELETE FROM response_items WHERE response_id = ${id}`,
-              sql`DELETE FROM response_events WHERE response_id = ${id}`,
+  sql.withTransaction(
+    Effect.flatMap(
+      sql<{ readonly id: string }>`DELETE FROM responses WHERE id = ${id} AND key_id = ${keyId} RETURNING id`,
+      (rows) =>
+        rows.length === 0
+          ? Effect.succeed(false)
+          : Effect.as(
+              Effect.andThen(
+                sql`DELETE FROM response_items WHERE response_id = ${id}`,
+                sql`DELETE FROM response_events WHERE response_id = ${id}`,
+              ),
+              true,
             ),
-            true,
-          ),
+    ),
   )
 
 /** Deletes at most `limit` responses that have expired. Succeeds with their number. */

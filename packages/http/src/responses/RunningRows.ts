@@ -45,14 +45,21 @@ export interface Batch {
   readonly events: ReadonlyArray<Event>
 }
 
+/** Writes events of a response that is there: one that its client has deleted has none. */
 export const insertEvents = (
   sql: SqlClient,
   responseId: string,
   { batch, events }: Batch,
 ): Effect.Effect<void, SqlError> =>
   Effect.asVoid(
-    sql`INSERT INTO response_events ${sql.insert({ response_id: responseId, batch, events: JSON.stringify(events) })}`,
+    sql`INSERT INTO response_events (response_id, batch, events)
+      SELECT id, CAST(${batch} AS INTEGER), CAST(${JSON.stringify(events)} AS TEXT) FROM responses
+      WHERE id = ${responseId} ${locked(sql)}`,
   )
+
+/** A client that deletes the row waits until this statement has ended. SQLite runs one at a time. */
+const locked = (sql: SqlClient) =>
+  sql.onDialectOrElse({ pg: () => sql.literal("FOR KEY SHARE"), orElse: () => sql.literal("") })
 
 /** The batches after one, in order. */
 export const eventsAfter = (

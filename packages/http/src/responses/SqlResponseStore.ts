@@ -1,6 +1,8 @@
 /**
  * The `ResponseStore` in the database of the configuration. Loaded only if responses are stored.
  */
+import * as Json from "@understudy/providers/internal/protocols/Json"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,6 +22,9 @@ import * as Rows from "./Rows.ts"
 
 /** An expiry is put off only by at least this much, so that a chain is not written again with each call. */
 const minExtension = Duration.toMillis(Duration.days(1))
+
+/** Responses whose items are looked for at once. */
+const responsesAtOnce = 20
 
 /** Expired responses that are deleted in one transaction. */
 const chunk = 500
@@ -78,10 +83,10 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
                 Effect.map(inTime(Rows.chain(sql, keyId, id, at, maxSize)), (links) => complete(links, id, maxSize)),
               )
             : Effect.succeed<NoChain>({ _tag: "NotFound", id }),
-        items: (keyId, ids) =>
+        items: (keyId, ids, maxSize) =>
           Effect.flatMap(now, (at) =>
-            Effect.map(inTime(Rows.withItems(sql, keyId, ids, at)), (rows) =>
-              rows.flatMap(({ response }) => Items.ofOutput(response)),
+            inTime(
+              Effect.flatMap(Rows.withItems(sql, keyId, ids, at), (holders) => referenced(sql, holders, ids, maxSize)),
             ),
           ),
         remove: (keyId, id) => (Items.isId(id) ? inTime(Rows.remove(sql, keyId, id)) : Effect.succeed(false)),
@@ -98,6 +103,27 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
       }
     }),
   )
+
+/** The items with these ids in responses, which are read a few at a time. `undefined` if they have more than `maxSize` characters. */
+const referenced = Effect.fnUntraced(function* (
+  sql: SqlClient,
+  responseIds: ReadonlyArray<string>,
+  ids: ReadonlyArray<string>,
+  maxSize: number,
+): Effect.fn.Return<ReadonlyArray<unknown> | undefined, SqlError> {
+  const wanted = new Set<unknown>(ids)
+  const found: Array<unknown> = []
+  let size = 0
+  for (const some of Arr.chunksOf(responseIds, responsesAtOnce)) {
+    for (const { response } of yield* Rows.responses(sql, some)) {
+      const items = Items.ofOutput(response).filter((item) => wanted.has(Json.fields(item)["id"]))
+      found.push(...items)
+      size += items.reduce<number>((sum, item) => sum + JSON.stringify(item).length, 0)
+      if (size > maxSize) return undefined
+    }
+  }
+  return found
+})
 
 /** The chain, if it is whole. */
 const complete = (links: ReadonlyArray<Rows.Link>, id: string, maxSize: number): ReadonlyArray<Rows.Row> | NoChain => {

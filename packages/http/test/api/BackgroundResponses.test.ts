@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import { APIError } from "openai"
 import type OpenAI from "openai"
+import * as RunningRows from "../../src/responses/RunningRows.ts"
 import type { Database } from "../../src/store/Store.ts"
 import * as Store from "../../src/store/Store.ts"
 import { onEach } from "../store/Databases.ts"
@@ -107,6 +108,24 @@ onEach("background responses", ({ database }) => {
       const request = yield* first.upstream.received("primary")
       yield* Effect.promise(() => second.client.responses.delete(queued.id))
       yield* first.upstream.closed(request)
+    }),
+  )
+
+  it.live("leave no events behind when they are deleted while these are written", () =>
+    Effect.gen(function* () {
+      const [gateway, , shared] = yield* two(database)
+      const sql = Context.get(yield* Layer.build(Store.layer(shared)), SqlClient)
+      const events = (id: string) =>
+        Effect.map(sql`SELECT events FROM response_events WHERE response_id = ${id}`, ({ length }) => length)
+      const queued = yield* create(gateway)
+      yield* ended(gateway, queued)
+      const write = (batch: number) => RunningRows.insertEvents(sql, queued.id, { batch, events: [[0, "a secret"]] })
+      const before = yield* events(queued.id)
+      yield* write(1000)
+      assert.strictEqual(yield* events(queued.id), before + 1)
+      yield* Effect.promise(() => gateway.client.responses.delete(queued.id))
+      yield* write(1001)
+      assert.strictEqual(yield* events(queued.id), 0)
     }),
   )
 

@@ -133,12 +133,43 @@ onEach("conversations", ({ database }) => {
     }),
   )
 
+  it.live("give items whose ids cannot be found ids of their own", () =>
+    Effect.gen(function* () {
+      const { client } = yield* make()
+      const { id } = yield* Effect.promise(() => client.conversations.create())
+      const ids = ["msg_a\0", `msg_${"x".repeat(10_000)}`, "msg_own"]
+      const items = ids.map((itemId) => ({ ...user("one"), id: itemId }))
+      const { data } = yield* Effect.promise(() => client.conversations.items.create(id, { items }))
+      assert.strictEqual(data[2]?.id, "msg_own")
+      for (const item of data) {
+        yield* Effect.promise(() => client.conversations.items.delete(item.id ?? "", { conversation_id: id }))
+      }
+      assert.deepStrictEqual(yield* textsOf({ client }, id), [])
+    }),
+  )
+
+  it.live("take as many items from a call as it may have, and limit those of later calls", () =>
+    Effect.gen(function* () {
+      const { client } = yield* make({ maxBody: 20_000_000 })
+      const { id } = yield* Effect.promise(() => client.conversations.create())
+      const many = Array.from({ length: 9999 }, (_, index) => user(String(index)))
+      const call = (input: Array<ReturnType<typeof user>>) =>
+        client.responses.create({ model: "assistant", input, conversation: id })
+      const response = yield* Effect.promise(() => call(many))
+      assert.propertyVal(response, "store", true)
+      assert.deepStrictEqual((yield* textsOf({ client }, id)).slice(0, 3), ["0", "1", "2"])
+      assert.include((yield* rejected(() => call([user("more")]))).message, "server.limits.messages")
+    }),
+  )
+
   it.live("reject what is not an item, metadata, or a conversation", () =>
     Effect.gen(function* () {
       const { client } = yield* make()
       const { conversations, responses } = client
       const item = { role: "actor", content: "Hi" } as never
-      assert.match(String((yield* rejected(() => conversations.create({ items: [item] }))).param), /^items\[0\]/)
+      const refused = yield* rejected(() => conversations.create({ items: [item] }))
+      assert.match(String(refused.param), /^items\[0\]/)
+      assert.match(refused.message, /items\[0\].*expected/)
       const many = Array.from({ length: 21 }, () => user("one"))
       assert.strictEqual((yield* rejected(() => conversations.create({ items: many }))).param, "items")
       assert.strictEqual(

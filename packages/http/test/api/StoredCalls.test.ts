@@ -265,6 +265,38 @@ onEach("stored responses", ({ database }) => {
       assert.deepInclude(error, { status: 413, code: "request_too_large", param: "previous_response_id" })
     }),
   )
+
+  it.live("are not larger than a body may be when they are referenced many times", () =>
+    Effect.gen(function* () {
+      const gateway = yield* make({ maxBody: 5000 })
+      yield* gateway.upstream.script("primary", [Behavior.withText(Behavior.answer(), "word ".repeat(500))])
+      const first = yield* create(gateway, { input: "one" })
+      const [message] = first.output
+      const references = (count: number) =>
+        Array.from({ length: count }, () => ({ type: "item_reference" as const, id: message?.id ?? "" }))
+      yield* create(gateway, { input: references(1) })
+      const error = yield* rejected(create(gateway, { input: references(20) }))
+      assert.deepInclude(error, { status: 413, code: "request_too_large", param: "input" })
+    }),
+  )
+
+  it.live("are not found by ids that no row can have", () =>
+    Effect.gen(function* () {
+      const gateway = yield* make()
+      for (const id of ["resp_\0", `resp_${"x".repeat(10_000)}`]) {
+        const input = [{ type: "item_reference" as const, id }]
+        assert.strictEqual((yield* rejected(create(gateway, { input }))).status, 404)
+        assert.strictEqual((yield* rejected(create(gateway, { input: "one", previous_response_id: id }))).status, 400)
+        assert.strictEqual((yield* rejected(create(gateway, { input: "one", conversation: id }))).status, 404)
+      }
+      const { responses } = gateway.client
+      const calls = [
+        Effect.promise(() => responses.retrieve("resp_\0")),
+        Effect.promise(() => responses.delete("resp_\0")),
+      ]
+      for (const call of calls) assert.strictEqual((yield* rejected(call)).status, 404)
+    }),
+  )
 })
 
 // ---------------------------------------------------------------------------------------------------------------------
