@@ -107,9 +107,9 @@ export const make = Effect.fnUntraced(function* ({
     )
 
   /** Writes how a response has ended. Succeeds with whether it did: see `end`. */
-  const endSurely = (id: string, status: string, response: string) =>
+  const endSurely = (id: string, status: string, response: string, times = endTries) =>
     Effect.catch(
-      Effect.retry(inTime(end(id, status, response)), { times: endTries, schedule: Schedule.spaced("1 second") }),
+      Effect.retry(inTime(end(id, status, response)), { times, schedule: Schedule.spaced("1 second") }),
       ({ message }) => Effect.as(Effect.logError(`The end of response ${id} could not be stored: ${message}`), false),
     )
 
@@ -135,7 +135,9 @@ export const make = Effect.fnUntraced(function* ({
           Cause.hasInterruptsOnly(cause) ? stopped : crashed,
         )
         if (failure === crashed) yield* Effect.logError(`Unhandled error in background response ${id}`, cause)
-        yield* endSurely(id, "failed", Stored.withStatus(response, "failed", failure))
+        // A gateway that stops does not wait for a lost database: the lease ends.
+        const times = failure === stopped ? 1 : endTries
+        yield* endSurely(id, "failed", Stored.withStatus(response, "failed", failure), times)
         return undefined
       }),
     )

@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -49,7 +50,7 @@ const two = (database: () => Promise<Database>, options: TestGateway.Options = {
     return [yield* TestGateway.make(shared), yield* TestGateway.make(shared), shared.database] as const
   })
 
-onEach("background responses", ({ database }) => {
+onEach("background responses", ({ database, postgres }) => {
   for (const vendor of ["responses", "anthropic"] as const) {
     it.live(`are polled through another gateway, and continued, answered by ${vendor}`, () =>
       Effect.gen(function* () {
@@ -71,6 +72,23 @@ onEach("background responses", ({ database }) => {
       }),
     )
   }
+
+  it.live("are streamed to their end although the database is lost for a moment", () =>
+    Effect.gen(function* () {
+      const server = postgres()
+      // A file is not lost.
+      if (server === undefined) return
+      const [gateway] = yield* two(database)
+      yield* gateway.upstream.script("primary", [Behavior.answer({ delay: 2000 })])
+      const stream = yield* Effect.promise(() => gateway.client.responses.create({ ...background, stream: true }))
+      const reading = yield* Effect.forkChild(collect(stream))
+      yield* gateway.upstream.received("primary")
+      yield* Effect.promise(server.kill)
+      yield* Effect.promise(server.restart)
+      const last = (yield* Fiber.join(reading)).at(-1)
+      assert.strictEqual(last?.type, "response.completed")
+    }),
+  )
 
   it.live("fail with the error that the call would have", () =>
     Effect.gen(function* () {
