@@ -9,9 +9,11 @@ import { ProviderError } from "@understudy/core/ProviderError"
 import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as Json from "./protocols/Json.ts"
 import * as JsonText from "./protocols/JsonText.ts"
+import * as Overrides from "./protocols/Overrides.ts"
 import * as MultipartBody from "./transport/MultipartBody.ts"
 import * as RealtimeSession from "./RealtimeSession.ts"
 import type { RequestTemplate } from "./transport/RequestTemplate.ts"
@@ -134,6 +136,12 @@ const written = (
   body: Body,
 ): { readonly body: Transport.Body; readonly headers: Record<string, string> } => {
   const { model, overrides } = request
+  if (body.type === "none") return { body: undefined, headers: {} }
+  if (body.type === "json") {
+    const { model: _, ...own } = body.fields
+    const fixed = { ...(sendsModel ? { ...body.fields, model } : own), ...fields?.(request) }
+    return { body: JsonText.print(Overrides.withExtraBody(fixed, overrides?.extraBody), body.fields), headers: {} }
+  }
   const { force, params } = overrides?.extraBody ?? {}
   const missing = Object.entries(params ?? {}).filter(([name]) => (Operation.field(request, name) ?? null) === null)
   const more = {
@@ -142,14 +150,9 @@ const written = (
     ...force,
     ...(sendsModel ? { model } : undefined),
   }
-  if (body.type === "none") return { body: undefined, headers: {} }
-  if (body.type === "json") {
-    const { model: _, ...own } = body.fields
-    return { body: JsonText.print({ ...(sendsModel ? body.fields : own), ...more }, body.fields), headers: {} }
-  }
   const own: ReadonlyArray<Operation.Field> = Object.entries(more).map(([name, value]) => ({
     name,
-    value: String(value),
+    value: Predicate.isObjectKeyword(value) ? JSON.stringify(value) : String(value),
   }))
   const replaced = new Set(["model", ...own.map(({ name }) => name)])
   const sent = body.parts.flatMap((part) => {

@@ -185,6 +185,19 @@ describe("through the openai SDK, on a route whose primary is down", () => {
     }),
   )
 
+  it.live("have the fields that a deployment sets: objects are merged, and are JSON in forms", () =>
+    Effect.gen(function* () {
+      const extraBody = { options: { a: 1 }, tier: "flex" }
+      const { client, upstream } = yield* TestGateway.make({ primary: { force: { extraBody } } })
+      const own = { options: { a: 2, b: 3 } }
+      yield* Effect.promise(() => client.moderations.create({ model, input: "one", ...own }))
+      yield* Effect.promise(async () => client.audio.transcriptions.create({ model, file: await file() }))
+      const [json, form] = yield* upstream.requests
+      assert.deepInclude(json?.body, { options: { a: 1, b: 3 }, tier: "flex" })
+      assert.deepInclude(form?.body, { options: '{"a":1}', tier: "flex" })
+    }),
+  )
+
   it.live("documents are reranked by a model on Bedrock", () =>
     Effect.gen(function* () {
       const { url } = yield* broken({ backup: "bedrock" })
