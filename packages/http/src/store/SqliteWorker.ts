@@ -11,9 +11,30 @@ import type { Reply, Request } from "./Sqlite.ts"
 /** Prepared statements that are kept, by their text. */
 const maxPrepared = 200
 
-const database = new DatabaseSync(workerData as string, { timeout: 5000 })
+/** How long a statement waits for another process, in milliseconds. */
+const timeout = 5000
+
+const database = new DatabaseSync(workerData as string, { timeout })
+
+/** SQLite's code of a file that another process has locked. */
+const busy = 5
+
+/** Switches to WAL. While another process does so with a new file, SQLite fails at once, whatever the timeout. */
+const useWal = (): void => {
+  const until = performance.now() + timeout
+  for (;;) {
+    try {
+      return database.exec("PRAGMA journal_mode = WAL")
+    } catch (error) {
+      if ((error as { readonly errcode?: number }).errcode !== busy || performance.now() > until) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    }
+  }
+}
+
 // WAL lets a second process read while one writes. With it, NORMAL loses no committed transaction when the process dies.
-database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
+useWal()
+database.exec("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
 
 const statements = new Map<string, StatementSync>()
 
