@@ -15,6 +15,7 @@ import * as Struct from "effect/Struct"
  * - `QuotaExhausted`, `Authentication`, `Permission`, `ModelNotFound`: the account's quota, the key, the permission or the
  *   model is missing, and a retry does not help.
  * - `Overloaded`, `ServerError`, `Network`, `Malformed`: a failure of the provider that may be temporary.
+ *   `Malformed` with `overLimit`: the response exceeds a limit of this process, as one to the same request would again.
  * - `NotAccepted`: a complete response that misses a `check`: a forced tool, or one of the route's `accept`.
  * - `Timeout`: the timeout of that phase expired. `byCaller`: the caller's timeout, shorter than the route's.
  * - `LocalError`: this process lacks a resource, such as sockets or memory. No provider is at fault.
@@ -30,7 +31,7 @@ export type Reason =
   | { readonly _tag: "Overloaded"; readonly retryAfter?: Duration.Duration | undefined }
   | { readonly _tag: "ServerError"; readonly retryAfter?: Duration.Duration | undefined }
   | { readonly _tag: "Network" }
-  | { readonly _tag: "Malformed" }
+  | { readonly _tag: "Malformed"; readonly overLimit?: boolean | undefined }
   | { readonly _tag: "NotAccepted"; readonly check: "tool" | "schema" | "length" | "refusal" | "predicate" }
   | { readonly _tag: "Timeout"; readonly phase: TimeoutPhase; readonly byCaller?: boolean | undefined }
   | { readonly _tag: "LocalError" }
@@ -137,6 +138,7 @@ export const opening: ReadonlyArray<ReasonTag> = reasonTags.filter((tag) => {
 
 /** The action after a failure: the one place where the consequences of a reason are decided. */
 export const actionFor = (reason: Reason): FailureAction => {
+  if (reason._tag === "Malformed" && reason.overLimit === true) return unsupported
   if (reason._tag !== "Timeout") return table[reason._tag]
   if (reason.phase === "total") return deadlineExceeded
   return reason.byCaller === true ? callerTimedOut : table.Timeout

@@ -40,4 +40,7 @@ describe("actionFor", () => {
     }
     assert.deepStrictEqual(actionFor({ _tag: "Timeout", phase: "total" }), row(false, "stop", "ignore"))
   })
+
+  it("does not retry a response that exceeds a limit of this process", () =>
+    assert.deepStrictEqual(actionFor({ _tag: "Malformed", overLimit: true }), row(false, "next", "ignore")))
 })

@@ -26,9 +26,13 @@ export const AnswerLimits: Context.Reference<Limits> = Context.Reference<Limits>
  */
 export const longestEvent = 16 * 1024 * 1024
 
-/** A response that cannot be read because of its content, such as its size. `status` is set for an error. */
+/**
+ * A response that cannot be read because of its content. `status` is set for an error, `overLimit` for a response that was paid
+ * for and is larger than a limit.
+ */
 export class UnreadableAnswer extends Data.TaggedError("UnreadableAnswer")<{
   readonly message: string
+  readonly overLimit?: boolean | undefined
   readonly status?: number | undefined
 }> {}
 
@@ -40,7 +44,10 @@ export const limitOf = (limits: Limits, status: number): number => (isGood(statu
 /** The error for a response over the limit. */
 export const tooLarge = (limits: Limits, status: number): UnreadableAnswer =>
   isGood(status)
-    ? new UnreadableAnswer({ message: `the response is larger than ${limits.answer} bytes (server.limits.answer)` })
+    ? new UnreadableAnswer({
+        message: `the response is larger than ${limits.answer} bytes (server.limits.answer)`,
+        overLimit: true,
+      })
     : new UnreadableAnswer({
         message: `the error ${status} is larger than ${limits.error} bytes (server.limits.error)`,
         status,
@@ -49,4 +56,5 @@ export const tooLarge = (limits: Limits, status: number): UnreadableAnswer =>
 /** The error for a stream whose event is over the limit. */
 export const eventTooLarge: UnreadableAnswer = new UnreadableAnswer({
   message: `an event of the stream is larger than ${longestEvent} bytes`,
+  overLimit: true,
 })

@@ -108,8 +108,9 @@ export const classify = (failure: unknown): ProviderError | undefined => {
     if (cause instanceof ProviderError) return cause
     const code = codeOf(cause)
     if (cause instanceof UnreadableAnswer) {
-      const { message, status } = cause
-      return new ProviderError({ reason: { _tag: "Malformed" }, message, status, cause: failure })
+      const { message, overLimit, status } = cause
+      const reason = { _tag: "Malformed", ...(overLimit === undefined ? undefined : { overLimit }) } as const
+      return new ProviderError({ reason, message, status, cause: failure })
     }
     if (refusesCredentials.test(String(Reflect.get(cause, "message")))) {
       return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy requires credentials (407)" })

@@ -85,7 +85,10 @@ describe.each(names)("%s", (name) => {
         const failure = yield* Effect.flip(asked[way](yield* provider(name, url)))
         assert.strictEqual(failure.reason._tag, "Malformed")
         // A Bedrock frame is decoded as a whole.
-        if (name !== "bedrock" || way === "chat") assert.include(failure.message, "larger than 300000 bytes")
+        if (name !== "bedrock" || way === "chat") {
+          assert.include(failure.message, "larger than 300000 bytes")
+          assert.propertyVal(failure.reason, "overLimit", true)
+        }
         yield* closed
       }),
     )
