@@ -4,14 +4,13 @@
  * The SDK builds addresses and headers once. Requests and responses are written and read here: the SDK drops fields that it
  * does not know, and takes an interrupted stream for a complete one.
  */
-import type * as Sdk from "@google/genai"
 import { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Gemini from "../protocols/gemini/index.ts"
 import * as Embeddings from "../protocols/gemini-embeddings/index.ts"
 import { isLocal } from "../Local.ts"
@@ -27,6 +26,7 @@ import * as Redaction from "../transport/Redaction.ts"
 import * as Secrets from "../transport/Secrets.ts"
 import * as Transport from "../transport/Transport.ts"
 import * as Errors from "./Errors.ts"
+import { endpointAt, sdkRequest, templateModel } from "./GoogleApi.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
@@ -80,13 +80,7 @@ export const make = Effect.fnUntraced(function* (
   return yield* HttpProvider.make({
     vendor: "gemini",
     codec: Gemini,
-    endpoint: {
-      name: host ?? "google",
-      host,
-      ids: { lenient: true },
-      limits: { names: { longest: 64, refused: /[^\w.:-]/g, startsWithLetter: true } },
-      writeEncrypted: (sealed) => Gemini.Signatures.write(sealed) ?? "",
-    },
+    endpoint: endpointAt(host),
     reason: Errors.reason,
     local: options.local ?? isLocal("gemini", options.baseUrl),
     key,
@@ -107,36 +101,6 @@ const readKey = ({ apiKey, baseUrl }: Options): Effect.Effect<Redacted.Redacted 
       )
     : Effect.undefined
 
-/** Lets the SDK call `generateContent` with a `fetch` that sends nothing, and returns the address and headers. */
-export const sdkRequest = (
-  { GoogleGenAI }: Pick<typeof Sdk, "GoogleGenAI">,
-  baseUrl: string,
-  key: Redacted.Redacted | undefined,
-  { apiVersion, headers }: Options,
-): RequestTemplate.Builder => ({
-  buildRequest: () =>
-    new Promise((resolve, reject) => {
-      const client = new GoogleGenAI({
-        vertexai: false,
-        apiKey: key === undefined ? "none" : Redacted.value(key),
-        apiVersion: apiVersion ?? "v1beta",
-        httpOptions: {
-          baseUrl,
-          headers: { ...headers },
-          fetch: (url, init) => {
-            const headers = new Headers(init?.headers)
-            if (key === undefined) headers.delete(keyHeader)
-            resolve({ url: String(url), req: { headers } })
-            return Promise.resolve(Response.json({}))
-          },
-        },
-      })
-      client.models.generateContent({ model: templateModel, contents: "x" }).catch(reject)
-    }),
-})
-
-const templateModel = "x"
-
 /** The templates of other methods, from that of `generateContent` with `templateModel`. */
 const methodTemplates = (template: RequestTemplate.RequestTemplate) => {
   const models = template.path.slice(0, template.path.lastIndexOf(`${templateModel}:`))
@@ -147,8 +111,6 @@ const methodTemplates = (template: RequestTemplate.RequestTemplate) => {
 }
 
 const isGoogle = (origin: string): boolean => /^https:\/\/(?:[\w-]+\.)*googleapis\.com(?=:|$)/.test(origin)
-
-const keyHeader = "x-goog-api-key"
 
 const noKey = Effect.fail(
   new ProviderStartError({

@@ -6,7 +6,7 @@ import type { Provider } from "@understudy/core/Provider"
 import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import { sdkRequest } from "../gemini/Gemini.ts"
+import { endpointAt, sdkRequest } from "../gemini/GoogleApi.ts"
 import * as HttpProvider from "../HttpProvider.ts"
 import * as Gemini from "../protocols/gemini/index.ts"
 import * as Start from "../ProviderStartError.ts"
@@ -31,13 +31,7 @@ export const connect = Effect.fnUntraced(function* ({
     ...common,
     vendor,
     codec: Gemini,
-    endpoint: {
-      name: host ?? "google",
-      host,
-      ids: { lenient: true },
-      limits: { names: { longest: 64, refused: /[^\w.:-]/g, startsWithLetter: true } },
-      writeEncrypted: (sealed) => Gemini.Signatures.write(sealed) ?? "",
-    },
+    endpoint: endpointAt(host),
     reason: Errors.reason,
     counter: { body: countBody, decode: Gemini.Count.decode, template: template("countTokens") },
     template: template("generateContent"),
