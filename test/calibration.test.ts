@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { PlannedCall } from "@understudy/core/Rehearsal"
 import { usualBehavior } from "@understudy/core/Rehearsal"
-import type { Call } from "@understudy/core/Tape"
 import { ProviderError } from "@understudy/core/ProviderError"
 import * as Answers from "@understudy/core/internal/rehearsal/Answer"
 import type { Fate } from "@understudy/core/internal/rehearsal/Fate"
@@ -13,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import * as Items from "../packages/core/test/rehearsal/tape/Items.ts"
 import * as Calibration from "../scorecard/calibration/Calibration.ts"
 import { cases } from "../scorecard/calibration/Case.ts"
 import * as Clients from "../scorecard/calibration/Clients.ts"
@@ -119,65 +119,22 @@ describe("a stand-in of the calibration", () => {
   )
 })
 
-const recorded = (of: Partial<Call>): Call => ({
-  _tag: "Call",
-  id: "1",
-  startedAt: 0,
-  millis: 100,
-  route: "assistant",
-  model: "assistant",
-  operation: "chat",
-  streaming: false,
-  shadow: false,
-  caller: undefined,
-  team: undefined,
-  tags: [],
-  protocol: undefined,
-  needs: undefined,
-  cache: undefined,
-  split: undefined,
-  affinity: undefined,
-  deployment: "primary",
-  outcome: "success",
-  error: undefined,
-  firstTokenMillis: undefined,
-  attempts: [attempt("primary")],
-  skipped: [],
-  ...of,
-})
-
-function attempt(deployment: string): Call["attempts"][number] {
-  return {
-    deployment,
-    model: "any",
-    type: "initial",
-    startedAt: 0,
-    millis: 100,
-    outcome: "success",
-    reason: undefined,
-    status: undefined,
-    retryAfter: undefined,
-    firstTokenMillis: undefined,
-    account: undefined,
-    usage: undefined,
-    estimated: undefined,
-    cost: undefined,
-    injected: undefined,
-  }
-}
-
-const backup = { deployment: "backup", attempts: [attempt("backup")] }
+const backup = { deployment: "backup", attempts: [Items.attempt({ deployment: "backup" })] }
 
 describe("the figures of the calibration", () => {
   it("count a call as rescued if its first deployment failed or was not available", () => {
     const { attemptsPerCall, rescued } = Figures.live(
       Array.from({ length: 5 }, () => ({ millis: 1, isAnswered: true })),
       [
-        recorded({}),
-        recorded({ deployment: "backup", attempts: [attempt("primary"), attempt("backup")] }),
-        recorded({ ...backup, skipped: [{ deployment: "primary", reason: "CircuitOpen" }] }),
-        recorded({ ...backup, skipped: [{ deployment: "primary", reason: "MissingCapability" }] }),
-        recorded({ deployment: undefined, outcome: "failure", attempts: [attempt("primary"), attempt("backup")] }),
+        Items.call({}),
+        Items.call({ deployment: "backup", attempts: [Items.attempt(), Items.attempt({ deployment: "backup" })] }),
+        Items.call({ ...backup, skipped: [{ deployment: "primary", reason: "CircuitOpen" }] }),
+        Items.call({ ...backup, skipped: [{ deployment: "primary", reason: "MissingCapability" }] }),
+        Items.call({
+          deployment: undefined,
+          outcome: "failure",
+          attempts: [Items.attempt(), Items.attempt({ deployment: "backup" })],
+        }),
       ],
     )
     assert.deepStrictEqual([rescued, attemptsPerCall], [2 / 5, 7 / 5])

@@ -8,6 +8,7 @@ import * as Tape from "@understudy/core/Tape"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Items from "./tape/Items.ts"
 
 /** A provider that must not be started. */
 const real = Layer.effect(Provider, Effect.die(new Error("the provider was started")))
@@ -48,31 +49,13 @@ const recorded = (scenario: string) => {
   )
 }
 
-const call: Tape.Call = {
-  _tag: "Call",
-  id: "call",
+const call = Items.call({
   startedAt: 1000,
   millis: 500,
-  route: "assistant",
-  model: "assistant",
-  operation: "chat",
-  streaming: false,
-  shadow: false,
-  caller: undefined,
-  team: undefined,
-  tags: [],
-  protocol: undefined,
   needs: { requires: ["tools", "vision"], inputTokens: 50, maxOutputTokens: 0 },
-  cache: undefined,
-  split: undefined,
-  affinity: undefined,
   deployment: undefined,
-  outcome: "success",
-  error: undefined,
-  firstTokenMillis: undefined,
   attempts: [],
-  skipped: [],
-}
+})
 
 describe("a replay", () => {
   it.effect("of a tape through the configuration that it was recorded with is about what was recorded", () =>
@@ -128,23 +111,7 @@ describe("a replay", () => {
 
   it.effect("draws nothing from attempts with an injected fault, and counts them", () =>
     Effect.gen(function* () {
-      const attempt: Tape.Attempt = {
-        deployment: "primary",
-        model: "m",
-        type: "initial",
-        startedAt: 1000,
-        millis: 500,
-        outcome: "success",
-        reason: undefined,
-        status: undefined,
-        retryAfter: undefined,
-        firstTokenMillis: undefined,
-        account: undefined,
-        usage: undefined,
-        estimated: undefined,
-        cost: undefined,
-        injected: undefined,
-      }
+      const attempt = Items.attempt({ startedAt: 1000, millis: 500 })
       const failed = { ...attempt, outcome: "failure", reason: "Overloaded", status: 503 } as const
       const replayed = (injected: string | undefined) => {
         const content = new Rehearsal.TapeContent()

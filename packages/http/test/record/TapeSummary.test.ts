@@ -1,6 +1,7 @@
 /** What is found on a tape: gaps, restarts, losses, and attempts of a game day. */
 import { assert, describe, it } from "@effect/vitest"
 import type * as Tape from "@understudy/core/Tape"
+import * as Items from "../../../core/test/rehearsal/tape/Items.ts"
 import { TapeSummary } from "../../src/record/TapeSummary.ts"
 
 const minute = 60_000
@@ -16,49 +17,8 @@ const segment = (instance: string, startedAt: number, at: number, lost = 0): Tap
   lost,
 })
 
-const call = (startedAt: number, injected?: string): Tape.Call => ({
-  _tag: "Call",
-  id: "1",
-  startedAt,
-  millis: 100,
-  route: "assistant",
-  model: "assistant",
-  operation: "chat",
-  streaming: false,
-  shadow: false,
-  caller: undefined,
-  team: undefined,
-  tags: [],
-  protocol: undefined,
-  needs: undefined,
-  cache: undefined,
-  split: undefined,
-  affinity: undefined,
-  deployment: "primary",
-  outcome: "success",
-  error: undefined,
-  firstTokenMillis: undefined,
-  attempts: [
-    {
-      deployment: "primary",
-      model: "m",
-      type: "initial",
-      startedAt,
-      millis: 100,
-      outcome: "success",
-      reason: undefined,
-      status: undefined,
-      retryAfter: undefined,
-      firstTokenMillis: undefined,
-      account: undefined,
-      usage: undefined,
-      estimated: undefined,
-      cost: undefined,
-      injected,
-    },
-  ],
-  skipped: [],
-})
+const call = (startedAt: number, injected?: string): Tape.Call =>
+  Items.call({ startedAt, attempts: [Items.attempt({ startedAt, injected })] })
 
 const summaryOf = (...items: ReadonlyArray<Tape.Item>): TapeSummary => {
   const summary = new TapeSummary()

@@ -1,0 +1,48 @@
+/** What is on a tape, for tests: a call that its primary answered at once, and its attempt, but for the fields that a test names. */
+import type * as Tape from "@understudy/core/Tape"
+
+export const attempt = (of: Partial<Tape.Attempt> = {}): Tape.Attempt => ({
+  deployment: "primary",
+  model: "m",
+  type: "initial",
+  startedAt: 0,
+  millis: 100,
+  outcome: "success",
+  reason: undefined,
+  status: undefined,
+  retryAfter: undefined,
+  firstTokenMillis: undefined,
+  account: undefined,
+  usage: undefined,
+  estimated: undefined,
+  cost: undefined,
+  injected: undefined,
+  ...of,
+})
+
+export const call = (of: Partial<Tape.Call> = {}): Tape.Call => ({
+  _tag: "Call",
+  id: "1",
+  startedAt: 0,
+  millis: 100,
+  route: "assistant",
+  model: "assistant",
+  operation: "chat",
+  streaming: false,
+  shadow: false,
+  caller: undefined,
+  team: undefined,
+  tags: [],
+  protocol: undefined,
+  needs: undefined,
+  cache: undefined,
+  split: undefined,
+  affinity: undefined,
+  deployment: "primary",
+  outcome: "success",
+  error: undefined,
+  firstTokenMillis: undefined,
+  attempts: [attempt()],
+  skipped: [],
+  ...of,
+})
