@@ -80,6 +80,8 @@ export class Batch {
   readonly #ids: Array<string> = []
   readonly #shadowOf: Array<string | null> = []
   readonly #dimensions: Array<Identified> = []
+  /** The rows of the dimensions, by their ids. */
+  readonly #rows = new Map<string, Tables.DimensionsRow>()
   readonly #numbers: Float64Array
   /** The attempts of calls whose rows are not also those of their only attempts, by the places of the calls. */
   readonly #attempts = new Map<number, ReadonlyArray<AttemptRow>>()
@@ -108,9 +110,15 @@ export class Batch {
     this.#ids.push(call.id)
     this.#shadowOf.push(call.shadow_of)
     this.#dimensions.push(dimensions)
+    this.#use(dimensions, call.at - (call.at % RollUps.day))
     Tables.writeNumbers(call, this.#numbers, place * width)
     if (call.attempt_millis === null) this.#attempts.set(place, attempts)
     this.#hours.add(dimensions.values, entry)
+  }
+
+  #use({ id, values }: Identified, used_at: number): void {
+    const known = this.#rows.get(id)
+    if (known === undefined || known.used_at < used_at) this.#rows.set(id, { id, used_at, ...values })
   }
 
   /** The calls as they were added. */
@@ -138,15 +146,7 @@ export class Batch {
 
   /** The dimensions of the calls, each once, in the order of their ids, with the start of the last day of a call of these. */
   get dimensions(): ReadonlyArray<Tables.DimensionsRow> {
-    const rows = new Map<string, Tables.DimensionsRow>()
-    const atColumn = Tables.factNumbers.indexOf("at")
-    for (const [place, { id, values }] of this.#dimensions.entries()) {
-      const at = this.#numbers[place * width + atColumn]!
-      const used_at = at - (at % RollUps.day)
-      const known = rows.get(id)
-      if (known === undefined || known.used_at < used_at) rows.set(id, { id, used_at, ...values })
-    }
-    return [...rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1))
+    return [...this.#rows.values()].sort((one, other) => (one.id < other.id ? -1 : 1))
   }
 
   get attempts(): ReadonlyArray<AttemptRow> {

@@ -40,6 +40,13 @@ export interface Settings {
 /** Calls of one batch: a batch is written as soon as it is full. */
 const batchSize = 1000
 
+/**
+ * Receipts that are kept until they are put into a batch. Code that runs for one call in between everything else finds nothing of
+ * its own in the processor's caches; code that runs for many does. More of them would live long enough to cost the garbage
+ * collector what this saves.
+ */
+const together = 32
+
 /** Calls in memory at which the database is too slow, so that they go to the spill file; and at which they are lost. */
 const slow = 10_000
 const most = 20_000
@@ -117,8 +124,9 @@ type Failure = "lost" | { readonly refused: string }
 class Ledger {
   readonly #options: Options
   readonly #dictionary = new Dictionary()
-  /** Full batches and the last one, in order, and the number of their calls. */
+  /** Full batches and the last one, in order; then the receipts of the latest calls. The number of the calls of both. */
   #pending: Array<Batch> = []
+  #receipts: Array<Receipt> = []
   #count = 0
   /** Calls that there was no memory for. */
   #dropped = 0
@@ -140,11 +148,19 @@ class Ledger {
       this.#dropped++
       return
     }
-    this.#open.add(Rows.fromReceipt(receipt, this.#options.deployments))
+    this.#receipts.push(receipt)
     this.#count = count + 1
+    if (this.#receipts.length === together) this.#batch()
     if (count === 0) this.#some.openUnsafe()
     else if (count === batchSize - 1) this.#full.openUnsafe()
     else if (count === slow - 1) this.#slow.openUnsafe()
+  }
+
+  /** Puts the latest calls into batches. */
+  #batch(): void {
+    const receipts = this.#receipts
+    this.#receipts = []
+    for (const receipt of receipts) this.#open.add(Rows.fromReceipt(receipt, this.#options.deployments))
   }
 
   /** The batch that the next call is added to. */
@@ -214,7 +230,8 @@ class Ledger {
   }
 
   /** Takes the oldest batches. Default: all. */
-  #take(batches = this.#pending.length): ReadonlyArray<Batch> {
+  #take(batches = Number.POSITIVE_INFINITY): ReadonlyArray<Batch> {
+    this.#batch()
     const taken = this.#pending.splice(0, batches)
     for (const { size } of taken) this.#count -= size
     if (this.#count === 0) this.#some.closeUnsafe()
@@ -237,13 +254,13 @@ class Ledger {
       // One of these calls cannot be written. The others can.
       const { entries } = batch
       const half = entries.length >> 1
-      return Effect.flatMap(this.#store(this.#batch(entries.slice(0, half))), (stored) =>
-        stored ? this.#store(this.#batch(entries.slice(half))) : Effect.succeed(false),
+      return Effect.flatMap(this.#store(this.#batchOf(entries.slice(0, half))), (stored) =>
+        stored ? this.#store(this.#batchOf(entries.slice(half))) : Effect.succeed(false),
       )
     })
   }
 
-  #batch(entries: ReadonlyArray<Entry>): Batch {
+  #batchOf(entries: ReadonlyArray<Entry>): Batch {
     return Batch.of(entries, this.#dictionary)
   }
 
@@ -281,7 +298,7 @@ class Ledger {
         yield* this.#append(this.#take())
         if (this.#isClosing) return
         const chunk = yield* spill.next(batchSize)
-        if (!(yield* this.#store(this.#batch(chunk.entries)))) return
+        if (!(yield* this.#store(this.#batchOf(chunk.entries)))) return
         yield* spill.done(chunk)
         written += chunk.entries.length
         yield* this.#lose(chunk.unreadable - chunk.cutOff, `lines of ${settings.spill.file} could not be read`)

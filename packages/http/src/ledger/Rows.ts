@@ -105,6 +105,7 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
   const outcome = receipt.outcome ?? "cancelled"
   const reason = reasonOf(receipt, last) ?? null
   const status = outcome === "success" ? null : (last?.status ?? null)
+  const total = last !== undefined && attempts.length === 1 ? last : totals(attempts)
   const isItsAttempt =
     attempts.length === 1 && last?.outcome === outcome && last.reason === reason && last.status === status
   const call: CallRow = {
@@ -131,7 +132,13 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
     price_version: isItsAttempt ? last.price_version : null,
     split: receipt.split ?? null,
     shadow_of: receipt.shadowOf ?? null,
-    ...totals(attempts),
+    input_tokens: total.input_tokens,
+    cached_input_tokens: total.cached_input_tokens,
+    cache_write_tokens: total.cache_write_tokens,
+    output_tokens: total.output_tokens,
+    reasoning_tokens: total.reasoning_tokens,
+    cost: total.cost,
+    estimated: total.estimated,
   }
   return { call, attempts }
 }
