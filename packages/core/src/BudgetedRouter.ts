@@ -35,18 +35,19 @@ import { Router } from "./Router.ts"
 import * as Budget from "./spend/Budget.ts"
 import type { Nanos, Scope as BudgetScope } from "./spend/Budget.ts"
 import { Budgets } from "./spend/Budgets.ts"
-import type { Exceeded, Reservation } from "./spend/Budgets.ts"
+import type { Exceeded, MatchingBudgets, Reservation } from "./spend/Budgets.ts"
 
 /** The router in context, within the budgets in context. */
 export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
   Router,
   Effect.gen(function* () {
     const router = yield* Router
+    const budgets = yield* Budgets
     const books: Books = {
-      budgets: yield* Budgets,
       maxCost: router.maxCost,
       routeOf: router.canonicalName,
-      scopesOf: scopesOfAttempts(),
+      ofCall: matchingCalls(budgets),
+      ofAttempt: matchingAttempts(budgets),
     }
     return Router.of({
       ...router,
@@ -83,10 +84,10 @@ const streamed = <Request extends AnyRequest, A>(
 
 /** What all calls of one router share. */
 interface Books {
-  readonly budgets: Budgets["Service"]
   readonly maxCost: Router["Service"]["maxCost"]
   readonly routeOf: (model: string) => string
-  readonly scopesOf: (attempt: PlannedAttempt) => ReadonlyArray<BudgetScope>
+  readonly ofCall: (route: string, options: CallOptions) => MatchingBudgets
+  readonly ofAttempt: (attempt: PlannedAttempt) => MatchingBudgets
 }
 
 type Run<Request extends AnyRequest, A, R> = (
@@ -122,16 +123,39 @@ const scopesOfCall = (route: string, { caller, tags, team }: CallOptions): Reado
   return scopes
 }
 
-/** The scopes of attempts, made once for each deployment. */
-const scopesOfAttempts = (): Books["scopesOf"] => {
-  const made = new Map<string, ReadonlyArray<BudgetScope>>()
+/** Callers of a route whose budgets are kept, at most. Then it begins anew. */
+const mostCallers = 10_000
+
+/** The budgets of calls, found once for each route and caller, unless a call has tags. */
+const matchingCalls = (budgets: Budgets["Service"]): Books["ofCall"] => {
+  type Found = { readonly team: string | undefined; readonly budgets: MatchingBudgets }
+  const found = new Map<string, Map<string | undefined, Found>>()
+  return (route, options) => {
+    const { caller, tags, team } = options
+    if (tags !== undefined && tags.length > 0) return budgets.matching(scopesOfCall(route, options))
+    let callers = found.get(route)
+    if (callers === undefined) found.set(route, (callers = new Map()))
+    const known = callers.get(caller)
+    if (known !== undefined && known.team === team) return known.budgets
+    if (callers.size >= mostCallers) callers.clear()
+    const matching = budgets.matching(scopesOfCall(route, options))
+    callers.set(caller, { team, budgets: matching })
+    return matching
+  }
+}
+
+/** The budgets of attempts, found once for each deployment, and again when a reload gives it to another vendor. */
+const matchingAttempts = (budgets: Budgets["Service"]): Books["ofAttempt"] => {
+  type Found = { readonly vendor: string | undefined; readonly budgets: MatchingBudgets }
+  const found = new Map<string, Found>()
   return ({ deployment, vendor }) => {
-    const known = made.get(deployment)
-    if (known !== undefined) return known
+    const known = found.get(deployment)
+    if (known !== undefined && known.vendor === vendor) return known.budgets
     const scopes: Array<BudgetScope> = [{ type: "deployment", name: deployment }]
     if (vendor !== undefined) scopes.push({ type: "vendor", name: vendor })
-    made.set(deployment, scopes)
-    return scopes
+    const matching = budgets.matching(scopes)
+    found.set(deployment, { vendor, budgets: matching })
+    return matching
   }
 }
 
@@ -167,14 +191,14 @@ class CallSpending implements Spending {
     run: Run<Request, A, R>,
     isRedirected = false,
   ): Effect.Effect<A, RouterError, R> {
-    const { budgets, maxCost, routeOf } = this.#books
-    const scopes = scopesOfCall(routeOf(request.model), options)
-    if (!budgets.isLimited(scopes)) return run(request, LayeredOptions.withSpending(options, this))
+    const { maxCost, ofCall, routeOf } = this.#books
+    const budgets = ofCall(routeOf(request.model), options)
+    if (!budgets.isLimited) return run(request, LayeredOptions.withSpending(options, this))
     const most = maxCost(request)
     // A model that there is not fails in the router.
     if (most === undefined) return run(request, options)
     const nanos = Budget.toNanos(most)
-    const reserved = budgets.reserve(scopes, nanos, this.#clock.currentTimeMillisUnsafe())
+    const reserved = budgets.reserve(nanos, this.#clock.currentTimeMillisUnsafe())
     // As it nearly always is: nothing is made to go on with.
     const own = reservationOf(reserved)
     if (own !== undefined) {
@@ -212,13 +236,12 @@ class CallSpending implements Spending {
   }
 
   begin(attempt: PlannedAttempt): Effect.Effect<AttemptSpending, Rejected> {
-    const { budgets, scopesOf } = this.#books
-    const scopes = scopesOf(attempt)
-    const isLimited = budgets.isLimited(scopes)
+    const budgets = this.#books.ofAttempt(attempt)
+    const { isLimited } = budgets
     if (!isLimited && this.#reservation === undefined) return unlimited
     const nanos = Budget.toNanos(attempt.most())
     const now = this.#clock.currentTimeMillisUnsafe()
-    const reserved = isLimited ? budgets.reserve(scopes, nanos, now) : nothing
+    const reserved = isLimited ? budgets.reserve(nanos, now) : nothing
     const own = reservationOf(reserved)
     if (own !== undefined && this.#covers(nanos)) {
       this.#running += nanos

@@ -11,6 +11,7 @@ import * as Chat from "../src/model/Chat.ts"
 import * as Route from "../src/route/Route.ts"
 import * as Router from "../src/Router.ts"
 import type { Budget } from "../src/spend/Budget.ts"
+import { scopeKey } from "../src/spend/Budget.ts"
 import * as Budgets from "../src/spend/Budgets.ts"
 import * as Testing from "../src/Testing.ts"
 
@@ -176,6 +177,45 @@ describe("BudgetedRouter", () => {
       assert.isUndefined(receipt.attempts[0]?.estimated)
     }).pipe(Effect.provide(layer({ a: script }, { budgets, deployment: { vendor: "acme" } })))
   })
+
+  it.effect(
+    "counts a call for the team that its caller has, and an attempt for the vendor that its deployment has",
+    () => {
+      const script = Testing.script([Testing.reply("Hi")])
+      const scopes: ReadonlyArray<Budget["scope"]> = [
+        { type: "team", name: "search" },
+        { type: "team", name: "sales" },
+        { type: "vendor", name: "acme" },
+        { type: "vendor", name: "other" },
+      ]
+      const budgets = scopes.map((scope): Budget => budget({ id: scopeKey(scope), scope }))
+      const options = (vendor: string) => ({
+        deployments: { a: Deployment.make({ model: "a", provider: script.layer, price: cent, vendor }) },
+        routes: { assistant: Route.to("a") },
+      })
+      return Effect.gen(function* () {
+        yield* chat({ caller: "alice", team: "search" })
+        yield* chat({ caller: "alice", team: "sales" })
+        const { reload } = yield* Router.Reload
+        yield* reload(options("other"))
+        yield* chat({ caller: "alice", team: "search" })
+        assert.deepStrictEqual(yield* books, {
+          "team:search": [30, 0],
+          "team:sales": [15, 0],
+          "vendor:acme": [30, 0],
+          "vendor:other": [15, 0],
+        })
+      }).pipe(
+        Effect.provide(
+          BudgetedRouter.layer.pipe(
+            Layer.provideMerge(Budgets.layerMemory(budgets)),
+            Layer.provideMerge(Router.layer(options("acme"))),
+          ),
+        ),
+        Effect.scoped,
+      )
+    },
+  )
 
   it.effect("refuses a call that a budget does not cover, before any deployment is tried", () => {
     const script = Testing.script([Testing.reply("Hi")])

@@ -186,13 +186,6 @@ export class Index<A extends Account> {
     }
   }
 
-  /** Whether an account is of one of these scopes. */
-  hasAny(scopes: ReadonlyArray<Budget.Scope>): boolean {
-    if (this.all.length === 0) return false
-    for (const scope of scopes) if (this.#byType[scope.type].has(nameOf(scope))) return true
-    return false
-  }
-
   /** The accounts of all these scopes, each once, but those that send their calls to the route that is among the scopes. */
   matching(scopes: ReadonlyArray<Budget.Scope>): ReadonlyArray<A> {
     const found: Array<A> = []

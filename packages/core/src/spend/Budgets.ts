@@ -21,7 +21,7 @@ import type { BudgetAlert, BudgetStatus } from "./Account.ts"
 import * as Budget from "./Budget.ts"
 import type { Nanos } from "./Budget.ts"
 import * as Reservations from "./Reservation.ts"
-import { Exceeded } from "./Reservation.ts"
+import type { Exceeded } from "./Reservation.ts"
 
 export { Exceeded } from "./Reservation.ts"
 export type { BudgetAlert, BudgetStatus } from "./Account.ts"
@@ -37,21 +37,23 @@ export interface Reservation {
   readonly settle: (nanos: Nanos) => Effect.Effect<void>
 }
 
+/** The budgets of some scopes. */
+export interface MatchingBudgets {
+  /** Whether there is one at this moment. */
+  readonly isLimited: boolean
+  /**
+   * Reserves an amount from every one of them, or from none. `now` in clock milliseconds. Must be followed by one `settle`.
+   * Where the budgets are in memory it is done by this function, and the effect is an exit: call it where it is to happen,
+   * and run the effect once. This holds for the functions of a reservation too.
+   */
+  readonly reserve: (nanos: Nanos, now: number) => Effect.Effect<Reservation, Exceeded>
+}
+
 export class Budgets extends Context.Service<
   Budgets,
   {
-    /** Whether a budget limits one of these scopes at this moment. */
-    readonly isLimited: (scopes: ReadonlyArray<Budget.Scope>) => boolean
-    /**
-     * Reserves an amount from every budget of these scopes, or from none. `now` in clock milliseconds. Must be followed by
-     * one `settle`. Where the budgets are in memory it is done by this function, and the effect is an exit: call it where
-     * it is to happen, and run the effect once. This holds for the functions of a reservation too.
-     */
-    readonly reserve: (
-      scopes: ReadonlyArray<Budget.Scope>,
-      nanos: Nanos,
-      now: number,
-    ) => Effect.Effect<Reservation, Exceeded>
+    /** The budgets of these scopes, also those that later replace them. To keep it saves finding them for each call. */
+    readonly matching: (scopes: ReadonlyArray<Budget.Scope>) => MatchingBudgets
     readonly status: Effect.Effect<ReadonlyArray<BudgetStatus>>
     /**
      * Calls a function once for each share and period of a budget, in the fibre that spends, until the scope closes. It must
@@ -92,13 +94,19 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
   const publish = (alert: BudgetAlert): void => {
     for (const listener of listeners) listener(alert)
   }
-  let accounts = new Account.Index<Account.MemoryAccount>([])
+  const source = {
+    index: new Account.Index<Account.MemoryAccount>([]),
+    take: (accounts: ReadonlyArray<Account.MemoryAccount>, nanos: Nanos, now: number) => {
+      const allowances = Reservations.takeNow(accounts, nanos, now)
+      return allowances === undefined ? Reservations.refuse(accounts, nanos, now) : Effect.succeed(allowances)
+    },
+  }
   const set: MemoryBudgets["set"] = (budgets) =>
     Effect.suspend(() => {
       const problems = Budget.problems(budgets)
       if (problems.length > 0) return Effect.fail(new InvalidBudgets({ problems }))
-      const kept = new Map(accounts.all.map((account) => [Account.identity(account.budget), account]))
-      accounts = new Account.Index(
+      const kept = new Map(source.index.all.map((account) => [Account.identity(account.budget), account]))
+      source.index = new Account.Index(
         budgets.map((budget) => {
           const account = kept.get(Account.identity(budget))
           if (account === undefined) return new Account.MemoryAccount(budget, publish)
@@ -109,12 +117,10 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
       return Effect.void
     })
   const service: Budgets["Service"] = {
-    isLimited: (scopes) => accounts.hasAny(scopes),
-    reserve: (scopes, nanos, now) => {
-      const held = Reservations.hold(accounts.matching(scopes), nanos, now)
-      return held instanceof Exceeded ? Effect.fail(held) : Effect.succeed(new MemoryReservation(held))
-    },
-    status: Effect.map(Clock.currentTimeMillis, (now) => accounts.all.map((account) => Account.statusOf(account, now))),
+    matching: (scopes) => new Reservations.Matching(source, scopes),
+    status: Effect.map(Clock.currentTimeMillis, (now) =>
+      source.index.all.map((account) => Account.statusOf(account, now)),
+    ),
     subscribe: (listener) =>
       Effect.acquireRelease(
         Effect.sync(() => void listeners.add(listener)),
@@ -122,22 +128,4 @@ export const makeMemory = (budgets: ReadonlyArray<Budget.Budget>): Effect.Effect
       ),
   }
   return Effect.as(set(budgets), { service, set })
-}
-
-class MemoryReservation implements Reservation {
-  readonly #held: Reservations.Held
-
-  constructor(held: Reservations.Held) {
-    this.#held = held
-  }
-
-  grow(nanos: Nanos, now: number): Effect.Effect<void, Exceeded> {
-    const exceeded = this.#held.grow(nanos, now)
-    return exceeded === undefined ? Effect.void : Effect.fail(exceeded)
-  }
-
-  settle(nanos: Nanos): Effect.Effect<void> {
-    this.#held.settle(nanos)
-    return Effect.void
-  }
 }

@@ -2,7 +2,8 @@
  * Reservations: what a call may spend, taken from all the budgets that it falls under, or from none.
  */
 import * as DateTime from "effect/DateTime"
-import type { Account } from "./Account.ts"
+import * as Effect from "effect/Effect"
+import type { Account, Index } from "./Account.ts"
 import type { Allowance } from "./Allowance.ts"
 import * as Budget from "./Budget.ts"
 import type { Nanos } from "./Budget.ts"
@@ -55,6 +56,54 @@ export class Exceeded {
 /** The wait for calls in flight, in milliseconds: when one ends is not known. */
 const settling = 1000
 
+/**
+ * Takes an amount from all of the accounts, or from none, as `budgets.matching` and the growth of its reservations do. An exit, if it
+ * was done at once.
+ */
+export type Take<A extends Account> = (
+  accounts: ReadonlyArray<A>,
+  nanos: Nanos,
+  now: number,
+) => Effect.Effect<ReadonlyArray<Allowance>, Exceeded>
+
+/** The accounts of budgets as they are at this moment, and how an amount is taken from some of them. */
+export interface Source<A extends Account> {
+  readonly index: Index<A>
+  readonly take: Take<A>
+}
+
+/** The budgets of some scopes. Their accounts are found again only when others replace them. */
+export class Matching<A extends Account> {
+  readonly #source: Source<A>
+  readonly #scopes: ReadonlyArray<Budget.Scope>
+  #index: Index<A> | undefined = undefined
+  #accounts: ReadonlyArray<A> = []
+
+  constructor(source: Source<A>, scopes: ReadonlyArray<Budget.Scope>) {
+    this.#source = source
+    this.#scopes = scopes
+  }
+
+  get isLimited(): boolean {
+    return this.#found.length > 0
+  }
+
+  reserve(nanos: Nanos, now: number): Effect.Effect<Held<A>, Exceeded> {
+    const accounts = this.#found
+    const { take } = this.#source
+    return Effect.mapEager(take(accounts, nanos, now), (allowances) => new Held(take, accounts, nanos, allowances))
+  }
+
+  get #found(): ReadonlyArray<A> {
+    const { index } = this.#source
+    if (index !== this.#index) {
+      this.#index = index
+      this.#accounts = index.matching(this.#scopes)
+    }
+    return this.#accounts
+  }
+}
+
 /** What was taken later, each allowance once. */
 interface Hold {
   readonly nanos: Nanos
@@ -62,31 +111,32 @@ interface Hold {
 }
 
 /** Amounts held in the allowances of several accounts. */
-export class Held {
-  readonly #accounts: ReadonlyArray<Account>
+export class Held<A extends Account> {
+  readonly #take: Take<A>
+  readonly #accounts: ReadonlyArray<A>
   readonly #nanos: Nanos
   /** What was taken first. `undefined` once it is settled. */
   #allowances: ReadonlyArray<Allowance> | undefined
   #more: ReadonlyArray<Hold> = noHolds
 
-  constructor(accounts: ReadonlyArray<Account>, nanos: Nanos, allowances: ReadonlyArray<Allowance>) {
+  constructor(take: Take<A>, accounts: ReadonlyArray<A>, nanos: Nanos, allowances: ReadonlyArray<Allowance>) {
+    this.#take = take
     this.#accounts = accounts
     this.#nanos = nanos
     this.#allowances = allowances
   }
 
   /** Takes more from all of the accounts, or from none. */
-  grow(nanos: Nanos, now: number): Exceeded | undefined {
-    const allowances = take(this.#accounts, nanos, now)
-    if (allowances instanceof Exceeded) return allowances
-    this.#more = [...this.#more, { nanos, allowances }]
-    return undefined
+  grow(nanos: Nanos, now: number): Effect.Effect<void, Exceeded> {
+    return Effect.mapEager(this.#take(this.#accounts, nanos, now), (allowances) => {
+      this.#more = [...this.#more, { nanos, allowances }]
+    })
   }
 
   /** Replaces what is held by what was spent. Only the first time counts. */
-  settle(nanos: Nanos): void {
+  settle(nanos: Nanos): Effect.Effect<void> {
     let allowances = this.#allowances
-    if (allowances === undefined) return
+    if (allowances === undefined) return Effect.void
     this.#allowances = undefined
     let held = this.#nanos
     let left = nanos
@@ -101,6 +151,7 @@ export class Held {
     // What was spent beyond all that was reserved is booked too.
     end(allowances, held, left)
     if (nanos > 0) for (const account of this.#accounts) account.onSpent()
+    return Effect.void
   }
 }
 
@@ -110,26 +161,32 @@ const end = (allowances: ReadonlyArray<Allowance>, held: Nanos, spent: Nanos): v
   for (const allowance of allowances) allowance.settle(held, spent)
 }
 
-/** Takes an amount from all of the accounts, or from none. */
-export const hold = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Held | Exceeded => {
-  const allowances = take(accounts, nanos, now)
-  return allowances instanceof Exceeded ? allowances : new Held(accounts, nanos, allowances)
-}
-
-const take = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): ReadonlyArray<Allowance> | Exceeded => {
+/** Takes an amount from all of the accounts at once. `undefined` if it does not fit one of them: then it is taken from none. */
+export const takeNow = (
+  accounts: ReadonlyArray<Account>,
+  nanos: Nanos,
+  now: number,
+): ReadonlyArray<Allowance> | undefined => {
   const allowances: Array<Allowance> = []
-  let exceeded: Exceeded | undefined
   for (const account of accounts) {
     const allowance = account.at(now)
+    if (!allowance.fits(nanos)) return undefined
     allowances.push(allowance)
-    if (allowance.fits(nanos)) continue
-    const other = new Exceeded({ account, needed: nanos, now })
-    if (other.isUsedUp) account.onUsedUp()
-    if (exceeded === undefined || decides(other, exceeded)) exceeded = other
   }
-  if (exceeded !== undefined) return exceeded
   for (const allowance of allowances) allowance.reserve(nanos)
   return allowances
+}
+
+/** The error of an amount that does not fit all of the accounts: of those that it does not fit, the one that decides. */
+export const refuse = (accounts: ReadonlyArray<Account>, nanos: Nanos, now: number): Effect.Effect<never, Exceeded> => {
+  const all: Array<Exceeded> = []
+  for (const account of accounts) {
+    if (account.at(now).fits(nanos)) continue
+    const exceeded = new Exceeded({ account, needed: nanos, now })
+    if (exceeded.isUsedUp) account.onUsedUp()
+    all.push(exceeded)
+  }
+  return Effect.fail(all.reduce((first, other) => (decides(other, first) ? other : first)))
 }
 
 /** Whether one of two budgets that a call does not fit decides: one that refuses it before one that has it call another route, then the longer wait. */

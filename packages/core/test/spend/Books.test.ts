@@ -159,11 +159,19 @@ const checked = (
   const slow = <A, E>(change: Effect.Effect<A, E>) => (delay === 0 ? check(change) : later(change))
   return {
     ...service,
-    reserve: (scopes, nanos, now) =>
-      Effect.map(slow(Effect.suspend(() => service.reserve(scopes, nanos, now))), (reservation) => ({
-        grow: (nanos, now) => slow(Effect.suspend(() => reservation.grow(nanos, now))),
-        settle: (nanos) => check(Effect.suspend(() => reservation.settle(nanos))),
-      })),
+    matching: (scopes) => {
+      const matching = service.matching(scopes)
+      return {
+        get isLimited() {
+          return matching.isLimited
+        },
+        reserve: (nanos, now) =>
+          Effect.map(slow(Effect.suspend(() => matching.reserve(nanos, now))), (reservation) => ({
+            grow: (nanos, now) => slow(Effect.suspend(() => reservation.grow(nanos, now))),
+            settle: (nanos) => check(Effect.suspend(() => reservation.settle(nanos))),
+          })),
+      }
+    },
   }
 }
 

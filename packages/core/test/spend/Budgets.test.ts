@@ -15,7 +15,7 @@ const monthly: Budget.Budget = { id: "search", scope: team, amount: 10, window: 
 
 /** Reserves dollars at the time of the clock. */
 const reserve = (budgets: Budgets.Budgets["Service"], amount: number, scopes: ReadonlyArray<Budget.Scope> = [team]) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => budgets.reserve(scopes, dollars(amount), now))
+  Effect.flatMap(Clock.currentTimeMillis, (now) => budgets.matching(scopes).reserve(dollars(amount), now))
 
 const used = (budgets: Budgets.Budgets["Service"]) =>
   Effect.map(budgets.status, (list) => list.map(({ budget, reserved, spent }) => [budget.id, spent, reserved]))
@@ -248,7 +248,10 @@ describe("Budgets", () => {
           switch (step) {
             case "reserve": {
               const chosen = scopes.filter((_, index) => (choice >> index) % 2 === 1)
-              const reservation = yield* Effect.orElseSucceed(service.reserve(chosen, nanos, now), () => undefined)
+              const reservation = yield* Effect.orElseSucceed(
+                service.matching(chosen).reserve(nanos, now),
+                () => undefined,
+              )
               if (reservation === undefined) assert.deepStrictEqual(yield* used(service), before)
               else open.push({ held: nanos, reservation })
               break

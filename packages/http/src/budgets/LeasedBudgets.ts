@@ -11,7 +11,6 @@ import * as Account from "@understudy/core/internal/spend/Account"
 import type { BudgetAlert } from "@understudy/core/internal/spend/Account"
 import * as Budgets from "@understudy/core/internal/spend/Budgets"
 import * as Reservations from "@understudy/core/internal/spend/Reservation"
-import { Exceeded } from "@understudy/core/internal/spend/Reservation"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -88,7 +87,7 @@ class Pool {
   readonly #listeners = new Set<(alert: BudgetAlert) => void>()
   /** The accounts that the next round writes. */
   #dirty = new Set<LeasedAccount>()
-  #index = new Account.Index<LeasedAccount>([])
+  index = new Account.Index<LeasedAccount>([])
   /** Accounts of budgets that are no more, as long as what they spent counts: the budgets may come back. */
   #leaving = new Set<LeasedAccount>()
   #refreshedAt = Number.NEGATIVE_INFINITY
@@ -103,18 +102,10 @@ class Pool {
   }
 
   readonly service: Budgets.Budgets["Service"] = {
-    isLimited: (scopes) => this.#index.hasAny(scopes),
-    reserve: (scopes, nanos, now) => {
-      const accounts = this.#index.matching(scopes)
-      const hold = () => Reservations.hold(accounts, nanos, now)
-      return Effect.mapEager(
-        this.leased(accounts, nanos, now, hold),
-        (held) => new LeasedReservation(this, accounts, held),
-      )
-    },
+    matching: (scopes) => new Reservations.Matching(this, scopes),
     status: Effect.andThen(
       Effect.suspend(() => this.#refreshed),
-      Effect.map(Clock.currentTimeMillis, (now) => this.#index.all.map((account) => Account.statusOf(account, now))),
+      Effect.map(Clock.currentTimeMillis, (now) => this.index.all.map((account) => Account.statusOf(account, now))),
     ),
     subscribe: (listener) =>
       Effect.acquireRelease(
@@ -126,7 +117,7 @@ class Pool {
   readonly set: LeasedBudgets["Service"]["set"] = (budgets) =>
     Effect.sync(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
-      const kept = new Map([...this.#leaving, ...this.#index.all].map((account) => [account.key, account]))
+      const kept = new Map([...this.#leaving, ...this.index.all].map((account) => [account.key, account]))
       const accounts = budgets.map((budget) => {
         const account = kept.get(Account.identity(budget))
         if (account === undefined) return new LeasedAccount(budget, now, this.#changed)
@@ -135,7 +126,7 @@ class Pool {
         return account
       })
       this.#leaving = new Set(kept.values())
-      this.#index = new Account.Index(accounts)
+      this.index = new Account.Index(accounts)
       for (const account of [...accounts, ...this.#leaving]) this.#changed(account, true)
     })
 
@@ -158,7 +149,7 @@ class Pool {
 
   /** Gives back all that is not used. What calls in flight reserved counts as spent: those calls are no longer settled. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    const accounts = [...this.#index.all, ...this.#leaving]
+    const accounts = [...this.index.all, ...this.#leaving]
     for (const { leases } of accounts)
       for (const { allowance } of leases) allowance.settle(allowance.reserved, allowance.reserved)
     const written = Effect.andThen(
@@ -168,32 +159,29 @@ class Pool {
     return Effect.ignore(Bounded.run(written, roundTimeout))
   })
 
-  /** Tries to reserve, at once where leases cover it; where they do not, once more when they were renewed. */
-  leased<A>(
-    accounts: ReadonlyArray<LeasedAccount>,
-    nanos: Nanos,
-    now: number,
-    attempt: () => A | Exceeded,
-  ): Effect.Effect<A, Exceeded> {
-    let isCovered = true
-    for (const account of accounts) isCovered &&= account.at(now).fits(nanos)
-    if (isCovered) return this.#reserved(accounts, nanos, attempt())
+  /** At once where leases cover the amount; where they do not, when they were renewed. */
+  readonly take: Reservations.Take<LeasedAccount> = (accounts, nanos, now) => {
+    const allowances = this.#takeNow(accounts, nanos, now)
+    if (allowances !== undefined) return Effect.succeed(allowances)
+    const refuse = () => Reservations.refuse(accounts, nanos, now)
     const short = accounts.filter((account) => !account.at(now).fits(nanos))
+    const again = Effect.suspend(() => {
+      const allowances = this.#takeNow(accounts, nanos, now)
+      return allowances === undefined ? refuse() : Effect.succeed(allowances)
+    })
     if (!this.#status.isUp()) {
-      if (this.#settings.onStoreLoss === "allow") for (const account of short) account.overdraw(nanos)
-      return this.#reserved(accounts, nanos, attempt())
+      if (this.#settings.onStoreLoss === "refuse") return refuse()
+      for (const account of short) account.overdraw(nanos)
+      return again
     }
     // Every short account must be able to get a lease, or the call is refused anyway.
-    if (!short.every((account) => account.canWant(nanos, now))) return this.#reserved(accounts, nanos, attempt())
+    if (!short.every((account) => account.canWant(nanos, now))) return refuse()
     return Effect.suspend(() => {
       // Before the round that is under way could take back what another one gives.
       for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
       for (const account of short) account.want(nanos)
       return Effect.ensuring(
-        Effect.andThen(
-          Effect.timeoutOption(this.renewal, this.#settings.leaseWait),
-          Effect.suspend(() => this.#reserved(accounts, nanos, attempt())),
-        ),
+        Effect.andThen(Effect.timeoutOption(this.renewal, this.#settings.leaseWait), again),
         Effect.sync(() => {
           for (const account of short) account.stopWanting(nanos)
         }),
@@ -201,10 +189,10 @@ class Pool {
     })
   }
 
-  #reserved<A>(accounts: ReadonlyArray<LeasedAccount>, nanos: Nanos, result: A | Exceeded): Effect.Effect<A, Exceeded> {
-    if (result instanceof Exceeded) return Effect.fail(result)
-    for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
-    return Effect.succeed(result)
+  #takeNow(accounts: ReadonlyArray<LeasedAccount>, nanos: Nanos, now: number): ReturnType<typeof Reservations.takeNow> {
+    const allowances = Reservations.takeNow(accounts, nanos, now)
+    if (allowances !== undefined) for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
+    return allowances
   }
 
   readonly #changed = (account: LeasedAccount, isUrgent: boolean): void => {
@@ -224,7 +212,7 @@ class Pool {
       const now = this.#clock.currentTimeMillisUnsafe()
       if (isInTransaction || !this.#status.isUp() || now - this.#refreshedAt < freshFor) return Effect.void
       this.#refreshedAt = now
-      for (const account of this.#index.all) this.#dirty.add(account)
+      for (const account of this.index.all) this.#dirty.add(account)
       return Effect.asVoid(Effect.timeoutOption(this.renewal, roundTimeout))
     })
   }
@@ -233,7 +221,7 @@ class Pool {
     const round = this.#round
     this.#round = undefined
     const now = this.#clock.currentTimeMillisUnsafe()
-    for (const account of this.#index.all) if (account.isIdle(now)) this.#dirty.add(account)
+    for (const account of this.index.all) if (account.isIdle(now)) this.#dirty.add(account)
     const dirty = [...this.#dirty]
     this.#dirty = new Set()
     for (const account of dirty) account.isDirty = false
@@ -291,27 +279,6 @@ class Pool {
         for (const { alert } of published) for (const listener of this.#listeners) listener(alert)
       })
     })
-  }
-}
-
-class LeasedReservation implements Budgets.Reservation {
-  readonly #pool: Pool
-  readonly #accounts: ReadonlyArray<LeasedAccount>
-  readonly #held: Reservations.Held
-
-  constructor(pool: Pool, accounts: ReadonlyArray<LeasedAccount>, held: Reservations.Held) {
-    this.#pool = pool
-    this.#accounts = accounts
-    this.#held = held
-  }
-
-  grow(nanos: Nanos, now: number): Effect.Effect<void, Exceeded> {
-    return this.#pool.leased(this.#accounts, nanos, now, () => this.#held.grow(nanos, now))
-  }
-
-  settle(nanos: Nanos): Effect.Effect<void> {
-    this.#held.settle(nanos)
-    return Effect.void
   }
 }
 

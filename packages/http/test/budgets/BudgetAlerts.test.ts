@@ -51,8 +51,7 @@ const receiver = Effect.fnUntraced(function* (statuses: ReadonlyArray<number>) {
 const start = Effect.fnUntraced(function* (webhook: BudgetAlerts.Webhook | undefined) {
   let publish: (alert: BudgetAlert) => void = () => undefined
   const budgets = Layer.succeed(Budgets, {
-    isLimited: () => false,
-    reserve: () => Effect.die("unused"),
+    matching: () => ({ isLimited: false, reserve: () => Effect.die("unused") }),
     status: Effect.succeed([]),
     subscribe: (listener) => Effect.sync(() => void (publish = listener)),
   })

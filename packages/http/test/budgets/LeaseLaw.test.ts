@@ -117,7 +117,7 @@ const play = Effect.fnUntraced(function* (file: string, steps: ReadonlyArray<Ste
     switch (step._tag) {
       case "Reserve": {
         const scopes = step.isKeyed ? [key, all] : [all]
-        const result = yield* Effect.result(running[step.gateway]!.budgets.reserve(scopes, step.nanos, now))
+        const result = yield* Effect.result(running[step.gateway]!.budgets.matching(scopes).reserve(step.nanos, now))
         if (Result.isFailure(result)) break
         calls.push({
           gateway: step.gateway,

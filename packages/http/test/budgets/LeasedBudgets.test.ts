@@ -51,7 +51,7 @@ const gateway = (database: Store.Database, name: string, overrides: Partial<Sett
       budgets: Context.get(context, Budgets),
       reserve: (nanos: number) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.result(Context.get(context, Budgets).reserve([dollar.scope], nanos, now)),
+          Effect.result(Context.get(context, Budgets).matching([dollar.scope]).reserve(nanos, now)),
         ),
     }),
   )
