@@ -31,7 +31,12 @@ export const end = (child: ChildProcess) => {
   if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) killAll(child.pid)
 }
 
-export const stopAll = () => Promise.all([...live].map(stop))
+const closers = new Set<() => Promise<void>>()
+
+/** Registers how a server that another module started is closed when everything is stopped. `close` may run twice. */
+export const closeLater = (close: () => Promise<void>) => closers.add(close)
+
+export const stopAll = () => Promise.all([...[...live].map(stop), ...[...closers].map((close) => close())])
 
 for (const [signal, code] of [
   ["SIGINT", 130],

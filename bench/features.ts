@@ -1,17 +1,19 @@
 /**
  * What features cost: a call with budgets and a ledger, on a tape, or with traces, against one with none of them.
  *
- * The differences are smaller than what a shared machine adds to one second and not to the next, so the targets take many
- * short turns, and each turn of one is next to a turn of every other.
+ * The differences are smaller than what a shared machine adds to one second and not to the next, so a gateway with a feature
+ * and one without it are under load at the same time. Both are new processes, and the load does not pause before it is
+ * measured: a gateway that idles between its turns loses compiled code, and two of one build then differ by up to 8 %.
  */
-import { randomUUID } from "node:crypto"
-import { globSync } from "node:fs"
+import type { ChildProcess } from "node:child_process"
+import { globSync, mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { TestPostgres } from "../packages/http/test/store/TestPostgres.ts"
+import { closeLater, end, start as startChild } from "./children.ts"
 import { type Configuration, deployment, type Options, startGateway } from "./gateway.ts"
-import { columns, each, endAll, interleave, measured, press, shape, startAll, streamed, whole } from "./measure.ts"
-import { type Bar, median, type Row, type Section } from "./table.ts"
-import type { Setting, Spec } from "./target.ts"
+import { columns, each, endAll, interleave, measured, shape, startAll, whole } from "./measure.ts"
+import { type Bar, mean, median, type Row, type Section, standardError } from "./table.ts"
+import type { Setting, Spec, Target } from "./target.ts"
 
 const key = "secret-of-the-benchmark"
 
@@ -38,11 +40,13 @@ const booked = (upstream: number, database: string): Configuration => {
 
 const headers = { authorization: `Bearer ${key}` }
 
-/** A server of PostgreSQL of this run, where its programs are installed. */
-const startPostgres = async (): Promise<TestPostgres | undefined> => {
-  if (globSync("/usr/lib/postgresql/*/bin/postgres").length === 0) return undefined
+/** A server of PostgreSQL of this run, if the run includes it and its programs are installed. */
+const startPostgres = async ({ includes }: Setting): Promise<TestPostgres | undefined> => {
+  if (!includes("postgres") || globSync("/usr/lib/postgresql/*/bin/postgres").length === 0) return undefined
   const { start } = await import("../packages/http/test/store/TestPostgres.ts")
-  return start()
+  const postgres = await start()
+  closeLater(postgres.close)
+  return postgres
 }
 
 /** The same with traces, of which this share is recorded and sent to the upstream. */
@@ -69,10 +73,13 @@ const spec = (
   }),
 })
 
+const off = spec("off", "without", ({ upstream }) => priced(upstream.port))
+
 const specs = (postgres: TestPostgres | undefined, { against }: Setting): ReadonlyArray<Spec> => [
-  spec("off", "without", ({ upstream }) => priced(upstream.port)),
+  // What its ratio differs from 1 by is noise.
+  { ...off, name: "control", title: "none, as a control" },
   spec("books", "budgets and ledger", ({ folder, upstream }) =>
-    booked(upstream.port, `sqlite:${join(folder, `${randomUUID()}.db`)}`),
+    booked(upstream.port, `sqlite:${join(folder, "ledger.db")}`),
   ),
   spec(
     "postgres",
@@ -85,7 +92,7 @@ const specs = (postgres: TestPostgres | undefined, { against }: Setting): Readon
   ),
   spec("recorded", "recorded", ({ folder, upstream }) => ({
     ...priced(upstream.port),
-    record: { file: join(folder, `${randomUUID()}.tape`) },
+    record: { file: join(folder, "calls.tape") },
   })),
   spec("unsampled", "traces, none sampled", ({ upstream }) => traced(upstream.port, 0)),
   spec("sampled", "traces, 1 of 10", ({ upstream }) => traced(upstream.port, 0.1)),
@@ -95,68 +102,97 @@ const specs = (postgres: TestPostgres | undefined, { against }: Setting): Readon
     : [spec("against", `without, ${against.name}`, ({ upstream }) => priced(upstream.port), { revision: against })]),
 ]
 
-/** What one turn of a target measures: microseconds of CPU. */
-interface Sample {
-  readonly call: number
-  readonly event: number
+/** Microseconds of CPU a call of two gateways under load at the same time. */
+interface Pair {
+  readonly without: number
+  readonly feature: number
 }
 
-/** Turns of each target in a round. */
-const turns = 8
-const seconds = 0.4
+/** Seconds of load: those in which the compiler does its work, and those that are measured. */
+interface Duration {
+  readonly warmUp: number
+  readonly seconds: number
+}
+
+const duration = (quick: boolean): Duration => (quick ? { warmUp: 3, seconds: 2 } : { warmUp: 12, seconds: 7 })
+
+/** Pairs of each feature in a round: one for each order of the two starts. */
+const pairs = 2
+
+/** Starts gateways, measures the CPU of a call of each, all at the same time with load generators of their own, and ends them. */
+const sideBySide = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise<ReadonlyArray<number>> => {
+  const folder = mkdtempSync(join(setting.folder, "pair-"))
+  const { seconds, warmUp } = duration(setting.quick)
+  const started: Array<{ readonly target: Target; readonly generator: ChildProcess }> = []
+  try {
+    for (const spec of specs) {
+      const target = await spec.start({ ...setting, folder })
+      started.push({ target, generator: startChild("load.ts") })
+    }
+    return await Promise.all(
+      started.map(async ({ generator, target }) => {
+        const connections = shape.connections / specs.length
+        const own = { ...setting, generator }
+        const { cpu, requests } = await measured(own, target, whole(target), connections, seconds, warmUp)
+        return cpu / requests
+      }),
+    )
+  } finally {
+    for (const { generator, target } of started) [target.child, generator].forEach(end)
+    // A process that was killed a moment ago can still create a file.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** Measures one pair. The order of the two starts alternates, so that what it adds to one of them cancels out. */
+const compare = async (setting: Setting, spec: Spec, round: number): Promise<Pair> => {
+  const order = round % 2 === 1 ? [off, spec] : [spec, off]
+  const measures = await sideBySide(setting, order)
+  return { without: measures[order.indexOf(off)]!, feature: measures[order.indexOf(spec)]! }
+}
+
+const ratio = ({ feature, without }: Pair) => feature / without
 
 export const features = async (given: Setting): Promise<Section> => {
-  const postgres = await startPostgres()
+  const postgres = await startPostgres(given)
   try {
-    return await compare({ ...given, rounds: given.rounds * (given.quick ? 2 : turns) }, specs(postgres, given))
+    return await compareAll({ ...given, rounds: given.rounds * (given.quick ? 1 : pairs) }, specs(postgres, given))
   } finally {
     await postgres?.close()
   }
 }
 
-const compare = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise<Section> => {
-  const running = await startAll<Sample>(setting, specs)
-  for (const { target } of running) {
-    await press(setting, target, whole(target), shape.connections, 4)
-    await press(setting, target, streamed(target, shape.chunks, 0), shape.streams, 2)
-  }
+const compareAll = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise<Section> => {
+  // The first start checks the answers and tells which keys of the configuration a revision does not know.
+  const running = await startAll<Pair>(setting, specs)
+  endAll(running)
   const lasting = await interleave(
     setting,
     running,
-    async (target) => {
-      const calls = await measured(setting, target, whole(target), shape.connections, seconds)
-      const streams = await measured(setting, target, streamed(target, shape.chunks, 0), shape.streams, seconds)
-      return { call: calls.cpu / calls.requests, event: streams.cpu / streams.events }
-    },
-    ({ call, event }) => `${call.toFixed(1)} µs a call, ${event.toFixed(2)} µs an event`,
+    (_, spec, round) => compare(setting, spec, round),
+    (pair) =>
+      `${pair.feature.toFixed(1)} µs a call, ${pair.without.toFixed(1)} without: ratio ${ratio(pair).toFixed(3)}`,
   )
-  endAll(lasting)
-  const row = (title: string, digits: number, of: keyof Sample): Row => ({
+  const row = (title: string, digits: number, value: (samples: ReadonlyArray<Pair>) => number): Row => ({
     title,
     digits,
-    values: each(lasting, (samples) => median(samples.map((sample) => sample[of]))),
+    values: each(lasting, value),
   })
-  /** The median of the ratios of neighbouring turns. */
-  const ratioRow = (title: string, of: keyof Sample): Row => {
-    const off = lasting.find(({ spec }) => spec.name === "off")?.samples ?? []
-    return {
-      title,
-      digits: 3,
-      values: each(lasting, (samples) => median(samples.map((sample, turn) => sample[of] / off[turn]![of]))),
-    }
-  }
-  const calls = ratioRow("CPU a call, of one without", "call")
-  const bar = (title: string, of: string, atMost: number): Bar => ({ title, value: calls.values[of], atMost })
+  const ratios = row("CPU a call, of one without", 3, (samples) => mean(samples.map(ratio)))
+  const bar = (title: string, of: string, atMost: number): Bar => ({ title, value: ratios.values[of], atMost })
+  const { seconds, warmUp } = duration(setting.quick)
   return {
     title: "features",
-    note: `Medians of ${setting.rounds} turns of ${seconds} s each; the ratios are medians of those of neighbouring turns.`,
+    note:
+      `Pairs for each feature: ${setting.rounds}. A pair is a new gateway with it and a new one without, under load at the ` +
+      `same time, measured for ${seconds} s after ${warmUp} s. CPU is the median; the ratio is the mean of the pairs' ratios.`,
     columns: columns(lasting),
     ratios: [],
     rows: [
-      row("CPU a call, µs", 1, "call"),
-      calls,
-      row("CPU a streamed event, µs", 2, "event"),
-      ratioRow("CPU a streamed event, of one without", "event"),
+      row("CPU a call without, µs", 1, (samples) => median(samples.map(({ without }) => without))),
+      row("CPU a call, µs", 1, (samples) => median(samples.map(({ feature }) => feature))),
+      ratios,
+      row("standard error of the ratio", 3, (samples) => standardError(samples.map(ratio))),
     ],
     bars: [
       bar("budgets and ledger: CPU of a call, of one without", "books", 1.05),

@@ -39,15 +39,16 @@ const ask = async (generator: ChildProcess, load: Load): Promise<Seen> => {
 export const press = ({ generator }: Setting, asked: Asked, body: object, connections: number, seconds: number) =>
   ask(generator, { port: asked.port, headers: asked.headers, body, connections, seconds })
 
-/** Measures a target under a load, after a moment of the same load. CPU time is in microseconds. */
+/** Measures a target under a load, after some seconds of the same load: by default a moment. CPU time is in microseconds. */
 export const measured = async (
   setting: Setting,
   target: Target,
   body: object,
   connections: number,
   seconds: number,
+  warmUp = Math.min(0.3, seconds / 4),
 ) => {
-  await press(setting, target, body, connections, Math.min(0.3, seconds / 4))
+  await press(setting, target, body, connections, warmUp)
   const before = cpuMicros(target.child.pid!)
   const seen = await press(setting, target, body, connections, seconds)
   return { ...seen, cpu: cpuMicros(target.child.pid!) - before }
@@ -128,13 +129,13 @@ export const inTurn = async <A>(
 export const interleave = async <A>(
   setting: Setting,
   running: ReadonlyArray<Running<A>>,
-  turn: (target: Target, spec: Spec) => Promise<A>,
+  turn: (target: Target, spec: Spec, round: number) => Promise<A>,
   tell: (sample: A) => string,
 ): Promise<ReadonlyArray<Running<A>>> => {
   let lasting = running
   for (let round = 1; round <= setting.rounds; round++) {
     lasting = await inTurn(setting, lasting, async ({ samples, spec, target }) => {
-      const sample = await turn(target, spec)
+      const sample = await turn(target, spec, round)
       samples.push(sample)
       setting.say(`round ${round}/${setting.rounds} ${spec.title.padEnd(20)} ${tell(sample)}`)
     })

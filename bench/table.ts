@@ -38,6 +38,15 @@ export const median = (values: ReadonlyArray<number>) => {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+export const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** The standard deviation of a mean. NaN for one value. */
+export const standardError = (values: ReadonlyArray<number>) => {
+  const middle = mean(values)
+  const squares = values.map((value) => (value - middle) ** 2)
+  return Math.sqrt(mean(squares) / (values.length - 1))
+}
+
 export const ratio = (values: Values, of: string, to: string) =>
   values[of] === undefined || values[to] === undefined ? undefined : values[of] / values[to]
 
@@ -51,7 +60,7 @@ export const bar = (
 ): Bar => ({ title, value: ratio(row.values, of, to), ...limits })
 
 export const number = (value: number | undefined, digits: number) =>
-  value === undefined
+  value === undefined || Number.isNaN(value)
     ? "–"
     : value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
