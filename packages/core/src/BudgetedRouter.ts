@@ -18,19 +18,15 @@
  * A call that a budget does not cover fails with kind `BudgetExceeded`, or calls the route that the budget names, once; its
  * receipt then names that route. A deployment whose budget does not cover an attempt is skipped with `OverBudget`.
  */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
-import * as Errors from "./execution/RouterError.ts"
-import type { RouterError } from "./execution/RouterError.ts"
 import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import * as LayeredOptions from "./model/LayeredOptions.ts"
 import * as Outline from "./model/Outline.ts"
 import { Rejected } from "./model/SkipReason.ts"
-import type { AttemptSpending, PlannedAttempt, Spending } from "./model/Spending.ts"
+import type { AttemptSpending, PlannedAttempt, Spender, Spending, Payer } from "./model/Spending.ts"
 import { Router } from "./Router.ts"
 import * as Budget from "./spend/Budget.ts"
 import type { Nanos, Scope as BudgetScope } from "./spend/Budget.ts"
@@ -49,73 +45,34 @@ export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
       ofCall: matchingCalls(budgets),
       ofAttempt: matchingAttempts(budgets),
     }
+    const spender: Spender = { open: (clock) => new CallSpending(books, clock) }
+    const within = (options: CallOptions = noOptions) => LayeredOptions.withSpending(options, spender)
     return Router.of({
       ...router,
-      chat: (request, options) => complete(books, request, options, router.chat),
-      embed: (request, options) => complete(books, request, options, router.embed),
-      chatStream: (request, options) => streamed(books, request, options, router.chatStream),
-      operate: (request, options) => streamed(books, request, options, router.operate),
+      chat: (request, options) => router.chat(request, within(options)),
+      embed: (request, options) => router.embed(request, within(options)),
+      chatStream: (request, options) => router.chatStream(request, within(options)),
+      operate: (request, options) => router.operate(request, within(options)),
     })
   }),
 )
 
-/** A call whose answer is read in a scope, which settles it when it closes. */
-const streamed = <Request extends AnyRequest, A>(
-  books: Books,
-  request: Request,
-  options: CallOptions | undefined,
-  run: Run<Request, A, Scope.Scope>,
-): Effect.Effect<A, RouterError, Scope.Scope> =>
-  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-    const spending = new CallSpending(books, Context.get(context, Clock.Clock))
-    // A scope of the call's own, so that a call that fails has ended its attempts before it is settled.
-    const scope = Scope.forkUnsafe(Context.get(context, Scope.Scope))
-    const call = Effect.suspend(() => spending.call(request, options, run))
-    return Effect.andThen(
-      Scope.addFinalizer(
-        scope,
-        Effect.suspend(() => spending.settle()),
-      ),
-      Effect.onError(Effect.provideService(call, Scope.Scope, scope), (cause) =>
-        Scope.close(scope, Exit.failCause(cause)),
-      ),
-    )
-  })
+const noOptions: CallOptions = {}
 
 /** What all calls of one router share. */
 interface Books {
   readonly maxCost: Router["Service"]["maxCost"]
   readonly routeOf: (model: string) => string
-  readonly ofCall: (route: string, options: CallOptions) => MatchingBudgets
+  readonly ofCall: (route: string, payer: Payer) => MatchingBudgets
   readonly ofAttempt: (attempt: PlannedAttempt) => MatchingBudgets
 }
-
-type Run<Request extends AnyRequest, A, R> = (
-  request: Request,
-  options: CallOptions | undefined,
-) => Effect.Effect<A, RouterError, R>
-
-const complete = <Request extends AnyRequest, A>(
-  books: Books,
-  request: Request,
-  options: CallOptions | undefined,
-  run: Run<Request, A, never>,
-): Effect.Effect<A, RouterError> =>
-  Effect.clockWith((clock) => {
-    const spending = new CallSpending(books, clock)
-    // Nothing is reserved before its end is guarded.
-    return Effect.onExitPrimitive(
-      Effect.suspend(() => spending.call(request, options, run)),
-      () => spending.settle(),
-    )
-  })
 
 const withModel = <Request extends AnyRequest>(request: Request, model: string): Request =>
   Outline.set(request, { model })
 
 const everything: BudgetScope = { type: "all" }
 
-const scopesOfCall = (route: string, { caller, tags, team }: CallOptions): ReadonlyArray<BudgetScope> => {
+const scopesOfCall = (route: string, { caller, tags, team }: Payer): ReadonlyArray<BudgetScope> => {
   const scopes: Array<BudgetScope> = [everything, { type: "route", name: route }]
   if (caller !== undefined) scopes.push({ type: "key", name: caller })
   if (team !== undefined) scopes.push({ type: "team", name: team })
@@ -123,22 +80,25 @@ const scopesOfCall = (route: string, { caller, tags, team }: CallOptions): Reado
   return scopes
 }
 
-/** Callers of a route whose budgets are kept, at most. Then it begins anew. */
-const mostCallers = 10_000
+/** Routes, and callers of one, whose budgets are kept, at most: clients may name models that there are not. Then it begins anew. */
+const mostKept = 10_000
 
 /** The budgets of calls, found once for each route and caller, unless a call has tags. */
 const matchingCalls = (budgets: Budgets["Service"]): Books["ofCall"] => {
   type Found = { readonly team: string | undefined; readonly budgets: MatchingBudgets }
   const found = new Map<string, Map<string | undefined, Found>>()
-  return (route, options) => {
-    const { caller, tags, team } = options
-    if (tags !== undefined && tags.length > 0) return budgets.matching(scopesOfCall(route, options))
+  return (route, payer) => {
+    const { caller, tags, team } = payer
+    if (tags !== undefined && tags.length > 0) return budgets.matching(scopesOfCall(route, payer))
     let callers = found.get(route)
-    if (callers === undefined) found.set(route, (callers = new Map()))
+    if (callers === undefined) {
+      if (found.size >= mostKept) found.clear()
+      found.set(route, (callers = new Map()))
+    }
     const known = callers.get(caller)
     if (known !== undefined && known.team === team) return known.budgets
-    if (callers.size >= mostCallers) callers.clear()
-    const matching = budgets.matching(scopesOfCall(route, options))
+    if (callers.size >= mostKept) callers.clear()
+    const matching = budgets.matching(scopesOfCall(route, payer))
     callers.set(caller, { team, budgets: matching })
     return matching
   }
@@ -166,7 +126,8 @@ const reservationOf = (reserved: Effect.Effect<Reservation, Exceeded>): Reservat
 /** `Exit.isExit`, whose type forgets those of the effect. */
 const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
 
-const noOptions: CallOptions = {}
+/** A shadow call is the caller's neither in its budgets nor in its receipt. */
+const none: Payer = {}
 
 /** What one call has reserved, and what its attempts have cost so far. */
 class CallSpending implements Spending {
@@ -184,33 +145,40 @@ class CallSpending implements Spending {
     this.#clock = clock
   }
 
-  /** Runs the call, on its route or on the one that a budget has it use, with what it may cost reserved. */
-  call<Request extends AnyRequest, A, R>(
+  start<Request extends AnyRequest>(
     request: Request,
-    options: CallOptions = noOptions,
-    run: Run<Request, A, R>,
-    isRedirected = false,
-  ): Effect.Effect<A, RouterError, R> {
+    payer: Payer,
+    isShadow: boolean,
+  ): Effect.Effect<Request, Exceeded> {
+    return this.#startOn(request, isShadow ? none : payer, !isShadow)
+  }
+
+  /** Reserves what the call may cost, or what it may cost on the route that a budget has it use. */
+  #startOn<Request extends AnyRequest>(
+    request: Request,
+    payer: Payer,
+    mayRedirect: boolean,
+  ): Effect.Effect<Request, Exceeded> {
     const { maxCost, ofCall, routeOf } = this.#books
-    const budgets = ofCall(routeOf(request.model), options)
-    if (!budgets.isLimited) return run(request, LayeredOptions.withSpending(options, this))
+    const budgets = ofCall(routeOf(request.model), payer)
+    if (!budgets.isLimited) return Effect.succeed(request)
     const most = maxCost(request)
     // A model that there is not fails in the router.
-    if (most === undefined) return run(request, options)
+    if (most === undefined) return Effect.succeed(request)
     const nanos = Budget.toNanos(most)
     const reserved = budgets.reserve(nanos, this.#clock.currentTimeMillisUnsafe())
     // As it nearly always is: nothing is made to go on with.
     const own = reservationOf(reserved)
     if (own !== undefined) {
       this.#hold(own, nanos)
-      return run(request, LayeredOptions.withSpending(options, this))
+      return Effect.succeed(request)
     }
     return Effect.flatMapEager(this.#reserve(reserved, nanos), (exceeded) => {
-      if (exceeded === undefined) return run(request, LayeredOptions.withSpending(options, this))
+      if (exceeded === undefined) return Effect.succeed(request)
       const { atLimit } = exceeded.budget
-      return isRedirected || atLimit === "refuse"
-        ? Effect.fail(Errors.budgetExceeded(exceeded))
-        : this.call(withModel(request, atLimit.use), options, run, true)
+      return mayRedirect && atLimit !== "refuse"
+        ? this.#startOn(withModel(request, atLimit.use), payer, false)
+        : Effect.fail(exceeded)
     })
   }
 
@@ -219,8 +187,7 @@ class CallSpending implements Spending {
     this.#reserved = nanos
   }
 
-  /** Settles what is reserved by what was spent. Only the first time counts. */
-  settle(): Effect.Effect<void> {
+  end(): Effect.Effect<void> {
     const reservation = this.#reservation
     return reservation === undefined ? Effect.void : reservation.settle(this.#spent)
   }
@@ -277,16 +244,6 @@ class CallSpending implements Spending {
         this.#reserved -= missing
         return Effect.succeed(exceeded)
       },
-    )
-  }
-
-  /** Within the budgets of everything, of the route and of the deployments that the shadow call uses. */
-  shadow(request: AnyRequest, run: (spending: Spending) => Effect.Effect<void>): Effect.Effect<boolean> {
-    const own = new CallSpending(this.#books, this.#clock)
-    const covered = own.call(request, noOptions, () => Effect.as(run(own), true), true)
-    return Effect.onExitPrimitive(
-      Effect.catch(covered, () => Effect.succeed(false)),
-      () => own.settle(),
     )
   }
 

@@ -25,6 +25,7 @@ import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
 import type { Stopped } from "./model/Guard.ts"
 import type * as Operation from "./model/Operation.ts"
+import type { Spending } from "./model/Spending.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as StreamRecovery from "./recovery/StreamRecovery.ts"
 import type * as BoundRoute from "./route/BoundRoute.ts"
@@ -112,14 +113,33 @@ const begin = <Request extends AnyRequest>(
   clock: Clock.Clock,
   context: Context.Context<never>,
   shadowOf: ShadowOf | undefined,
+  spending: Spending | undefined,
 ): CallExecutor.Execution<Request> => {
   const startedAt = options?.guard?.startedAt ?? clock.currentTimeMillisUnsafe()
   const call = new Call(request, streaming, options, startedAt - (options?.queuedMillis ?? 0))
   if (route.isSplit) call.draw = router.random()
   if (shadowOf !== undefined) call.shadowOf = shadowOf
+  if (spending !== undefined) call.spending = spending
   const trace = CallTrace.begin(context, clock, route.name, call)
   return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
 }
+
+/** Goes on with the request once what it may spend is reserved, if anything limits that. */
+const reserved = <Request extends AnyRequest, A, R>(
+  spending: Spending | undefined,
+  request: Request,
+  options: CallOptions | undefined,
+  isShadow: boolean,
+  run: (request: Request) => Effect.Effect<A, RouterError, R>,
+): Effect.Effect<A, RouterError, R> =>
+  spending === undefined
+    ? run(request)
+    : Effect.flatMapEager(
+        Effect.mapErrorEager(spending.start(request, options ?? noOptions, isShadow), Errors.budgetExceeded),
+        run,
+      )
+
+const noOptions: CallOptions = {}
 
 /** What a shadow call is on: the generation of its call, and the route that it is sent to. */
 interface ShadowPlace {
@@ -149,30 +169,33 @@ const complete = <Request extends AnyRequest, A>(
 ): Effect.Effect<Answer<A>, RouterError> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const clock = Context.get(context, Clock.Clock)
+    const spending = options?.spending?.open(clock)
     let entered: Generation.Generation | undefined
     let recorder: CallRecorder.CallRecorder | undefined
     // Begun where its end is guarded: a fibre may be interrupted between any two steps.
     return Effect.onExitPrimitive(
-      Effect.suspend(() => {
-        const generation = (entered = on?.generation ?? router.generation)
-        generation.enter()
-        const route = on?.shadow.route ?? generation.routeOf(request.model)
-        if (route === undefined) return notFound(request.model, generation)
-        const execution = begin(router, route, request, false, options, clock, context, on?.shadow.of)
-        recorder = execution.recorder
-        const { receipt, trace } = recorder
-        const running = run(execution, generation)
-        return Effect.map(trace === undefined ? running : trace.around(running), (response) => ({
-          response,
-          receipt,
-          deadline: execution.deadline.at,
-          write: route.write,
-        }))
-      }),
+      Effect.suspend(() =>
+        reserved(spending, request, options, on !== undefined, (request) => {
+          const generation = (entered = on?.generation ?? router.generation)
+          generation.enter()
+          const route = on?.shadow.route ?? generation.routeOf(request.model)
+          if (route === undefined) return notFound(request.model, generation)
+          const execution = begin(router, route, request, false, options, clock, context, on?.shadow.of, spending)
+          recorder = execution.recorder
+          const { receipt, trace } = recorder
+          const running = run(execution, generation)
+          return Effect.map(trace === undefined ? running : trace.around(running), (response) => ({
+            response,
+            receipt,
+            deadline: execution.deadline.at,
+            write: route.write,
+          }))
+        }),
+      ),
       (exit) => {
         recorder?.ended(exit, clock.currentTimeMillisUnsafe())
         entered?.leave()
-        return undefined
+        return spending?.end()
       },
     )
   })
@@ -195,27 +218,37 @@ const streamedCall = <Request extends AnyRequest, A>(
   on: ShadowPlace | undefined,
 ): Effect.Effect<A, RouterError, Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-    const scope = Context.get(context, Scope.Scope)
     const clock = Context.get(context, Clock.Clock)
+    const spending = options?.spending?.open(clock)
+    const parent = Context.get(context, Scope.Scope)
+    // What a call spends is settled when its attempts have ended: also if it fails, and the scope around it stays open.
+    const own = spending === undefined ? undefined : Scope.forkUnsafe(parent)
+    const scope = own ?? parent
     let entered: Generation.Generation | undefined
     let recorder: CallRecorder.CallRecorder | undefined
     // Added first, so that it runs last: when the upstream is closed.
     const ended = Scope.addFinalizerExit(scope, (exit) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
         recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
         entered?.leave()
+        return spending?.end() ?? Effect.void
       }),
     )
-    const begun = Effect.suspend(() => {
-      const generation = (entered = on?.generation ?? router.generation)
-      generation.enter()
-      const route = on?.shadow.route ?? generation.routeOf(request.model)
-      if (route === undefined) return notFound(request.model, generation)
-      const execution = begin(router, route, request, streaming, options, clock, context, on?.shadow.of)
-      recorder = execution.recorder
-      return run({ generation, execution, scope, clock })
-    })
-    return Effect.andThen(ended, begun)
+    const begun = Effect.suspend(() =>
+      reserved(spending, request, options, on !== undefined, (request) => {
+        const generation = (entered = on?.generation ?? router.generation)
+        generation.enter()
+        const route = on?.shadow.route ?? generation.routeOf(request.model)
+        if (route === undefined) return notFound(request.model, generation)
+        const execution = begin(router, route, request, streaming, options, clock, context, on?.shadow.of, spending)
+        recorder = execution.recorder
+        return run({ generation, execution, scope, clock })
+      }),
+    )
+    return Effect.andThen(
+      ended,
+      own === undefined ? begun : Effect.onError(begun, (cause) => Scope.close(own, Exit.failCause(cause))),
+    )
   })
 
 /** The answer of a call once it has begun, in the span of its call. A failure before that ends the record. */
@@ -330,7 +363,7 @@ export const end = (
     const clock = Context.get(context, Clock.Clock)
     const route = generation.routeOf(request.model)
     if (route === undefined) return notFound(request.model, generation)
-    const { recorder } = begin(router, route, request, streaming, options, clock, context, undefined)
+    const { recorder } = begin(router, route, request, streaming, options, clock, context, undefined, undefined)
     const ended = Exit.mapError(exit, (stopped) => Errors.stopped(stopped, recorder.receipt))
     recorder.ended(ended, clock.currentTimeMillisUnsafe())
     return ended

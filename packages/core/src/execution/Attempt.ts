@@ -170,7 +170,7 @@ const begin = <Request extends AnyRequest>(
   leaf: Leaf,
   options: Options,
 ): Effect.Effect<RunningAttempt<Request>, Rejected> => {
-  const { spending } = context.call.options
+  const { spending } = context.call
   if (spending === undefined) return admit(context, leaf, options, undefined)
   const { deployment, name } = leaf.candidate
   const model = () => Wildcard.substitute(deployment.model, context.recorder.receipt.route, context.call.request.model)
@@ -292,9 +292,7 @@ export class RunningAttempt<Request extends AnyRequest = AnyRequest> {
     const most = () => (price === undefined ? 0 : Cost.most(price, input, output))
     return counted.pipe(
       Effect.andThen(spending.end(cost)),
-      Effect.andThen(
-        call.options.spending?.begin({ deployment: name, vendor: deployment.vendor, most }) ?? Effect.undefined,
-      ),
+      Effect.andThen(call.spending?.begin({ deployment: name, vendor: deployment.vendor, most }) ?? Effect.undefined),
       Effect.map((next) => {
         this.#spending = next
       }),

@@ -10,7 +10,7 @@ import type { Stopped } from "../model/Guard.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import { actionFor } from "../model/ProviderError.ts"
 import type { Receipt } from "../receipt/Receipt.ts"
-import type { Exceeded } from "../spend/Reservation.ts"
+import type { Refusal } from "../model/Spending.ts"
 import * as RetryAfter from "./RetryAfter.ts"
 import { meaning } from "../model/SkipReason.ts"
 import { didYouMean } from "../route/Suggestion.ts"
@@ -109,7 +109,7 @@ const waiting = (millis: number | undefined): Pick<RouterError, "retryAfter" | "
   millis === Infinity ? { permanent: true } : { retryAfter: millis }
 
 /** A budget does not cover a call, and no deployment was tried. */
-export const budgetExceeded = ({ message, retryAfter }: Exceeded): RouterError =>
+export const budgetExceeded = ({ message, retryAfter }: Refusal): RouterError =>
   new RouterError({ kind: "BudgetExceeded", message, receipt: undefined, ...waitingForBudget(retryAfter) })
 
 /** A wait of more than a minute for a budget is none that a caller can do. */

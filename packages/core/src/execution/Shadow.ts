@@ -6,17 +6,19 @@
  * budgets of its route, of those deployments and of everything, never those of the caller. It is retried only if its route sets
  * retries itself.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { AnyRequest, CallOptions } from "../model/Call.ts"
 import * as Outline from "../model/Outline.ts"
-import type { Spending } from "../model/Spending.ts"
 import type { EventBus, ShadowOf } from "../receipt/RouteEvent.ts"
 import type { BoundRoute, BoundShadow } from "../route/BoundRoute.ts"
 import type { Random } from "../route/Plan.ts"
 import * as Wildcard from "../route/Wildcard.ts"
 import type { Execution } from "./CallExecutor.ts"
+import type { RouterError } from "./RouterError.ts"
 
 /** What all shadow calls of one router share. They end when `scope` closes. */
 export interface Shadows {
@@ -44,7 +46,7 @@ export const start = <Request extends AnyRequest>(
   shadows: Shadows,
   inUse: InUse,
   { call, recorder: { receipt }, route }: Execution<Request>,
-  run: (call: ShadowCall<Request>) => Effect.Effect<unknown, unknown>,
+  run: (call: ShadowCall<Request>) => Effect.Effect<unknown, RouterError>,
 ): Effect.Effect<void> => {
   const { shadow } = route
   if (shadow === undefined || shadows.random() >= shadow.share) return Effect.void
@@ -56,9 +58,10 @@ export const start = <Request extends AnyRequest>(
   const request = Outline.set(call.request, {
     model: Wildcard.substitute(shadow.route.name, route.name, call.request.model),
   })
-  const shadowed = billed(shadows, of, shadow, request, call.options, (spending) =>
-    run({ request, options: optionsOf(call.options, spending), route: shadow.route, of }),
-  )
+  const running = run({ request, options: optionsOf(call.options), route: shadow.route, of })
+  const shadowed = Effect.map(Effect.exit(running), (exit) => {
+    if (isNotCovered(exit)) skip(shadows, of, shadow, "budget")
+  })
   return Effect.uninterruptible(
     Effect.suspend(() => {
       shadow.running.calls++
@@ -77,27 +80,17 @@ export const start = <Request extends AnyRequest>(
 /** Ends all shadow calls. No more start. */
 export const stop = ({ scope }: Shadows): Effect.Effect<void> => Scope.close(scope, Exit.void)
 
-/** Runs a shadow call within the budgets that it has, if its call has any. */
-const billed = (
-  shadows: Shadows,
-  of: ShadowOf,
-  shadow: BoundShadow,
-  request: AnyRequest,
-  { spending }: CallOptions,
-  run: (spending: Spending | undefined) => Effect.Effect<unknown, unknown>,
-): Effect.Effect<void> => {
-  const ended = (spending: Spending | undefined) => Effect.asVoid(Effect.exit(run(spending)))
-  if (spending === undefined) return ended(undefined)
-  return Effect.map(spending.shadow(request, ended), (isCovered) => {
-    if (!isCovered) skip(shadows, of, shadow, "budget")
-  })
+/** Whether a budget refused the call before it was tried. */
+const isNotCovered = (exit: Exit.Exit<unknown, RouterError>): boolean => {
+  const error = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+  return Option.isSome(error) && error.value.kind === "BudgetExceeded" && error.value.receipt === undefined
 }
 
 const skip = ({ bus }: Shadows, of: ShadowOf, shadow: BoundShadow, reason: "concurrency" | "budget"): void =>
   bus.publish({ _tag: "ShadowSkipped", ...of, to: shadow.route.name, reason })
 
 /** The options of the call, which its conditions read. The receipt of a shadow call has no caller, team or tags. */
-const optionsOf = ({ caller, headers, protocol, tags }: CallOptions, spending: Spending | undefined): CallOptions => ({
+const optionsOf = ({ caller, headers, protocol, spending, tags }: CallOptions): CallOptions => ({
   caller,
   headers,
   protocol,

@@ -9,12 +9,12 @@ import type { Guard } from "./Guard.ts"
 import * as Operations from "./Operation.ts"
 import * as Outline from "./Outline.ts"
 import type { Priority } from "./Priority.ts"
-import type { Spending } from "./Spending.ts"
+import type { Spender, Spending } from "./Spending.ts"
 import { charactersPerToken } from "./Usage.ts"
 
 export type { Capability } from "./Capabilities.ts"
 export type { Guard } from "./Guard.ts"
-export type { AttemptSpending, PlannedAttempt, Spending } from "./Spending.ts"
+export type { AttemptSpending, PlannedAttempt, Refusal, Spender, Spending } from "./Spending.ts"
 
 /** A chat request, an embedding request, or a request of another operation. */
 export type AnyRequest = Chat.Request | Embedding.Request | Operations.Request
@@ -45,7 +45,7 @@ export const capabilities: ReadonlyArray<Capability> = [
  * - `session`: the id of the conversation that the call belongs to, for balances that keep conversations (`AffinityPolicy`).
  * - `priority`: its class in the queues where it waits. Default: `normal`.
  * - `queuedMillis`: how long it has waited before it reached the router, in milliseconds. It counts in `timeout.total`.
- * - `spending`: asked before each attempt, and told what it cost. Set by `BudgetedRouter`.
+ * - `spending`: opens what the call may spend. Set by `BudgetedRouter`.
  * - `guard`: asked about the answer before the call ends. Set by `GuardedRouter`.
  */
 export interface CallOptions {
@@ -58,7 +58,7 @@ export interface CallOptions {
   readonly session?: string | undefined
   readonly priority?: Priority | undefined
   readonly queuedMillis?: number | undefined
-  readonly spending?: Spending | undefined
+  readonly spending?: Spender | undefined
   readonly guard?: Guard | undefined
 }
 
@@ -93,6 +93,8 @@ export class Call<Request extends AnyRequest = AnyRequest> {
   draw: number | undefined = undefined
   /** The call that this one is the shadow of: its id and its route. */
   shadowOf: ShadowOf | undefined = undefined
+  /** What it may spend; `undefined` if nothing limits it. */
+  spending: Spending | undefined = undefined
   /** The deployment whose parameters its request has. */
   paramsOf: string | undefined = undefined
   #estimate: RequestEstimate | undefined
@@ -113,10 +115,11 @@ export class Call<Request extends AnyRequest = AnyRequest> {
 
   /** This call with the parameters of a deployment in its request. The estimate of its conversation is shared. */
   withParams(deployment: string, request: Request): Call<Request> {
-    const { at, draw, operation, options, shadowOf, streaming } = this
+    const { at, draw, operation, options, shadowOf, spending, streaming } = this
     const call = new Call(request, streaming, options, at, operation)
     call.draw = draw
     call.shadowOf = shadowOf
+    call.spending = spending
     call.paramsOf = deployment
     call.#estimate = this.#estimate && {
       ...this.#estimate,

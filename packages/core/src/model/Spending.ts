@@ -1,27 +1,51 @@
 /**
- * What a call may spend: the engine asks before each attempt, and reports what the attempt has cost. Set by a layer over the
- * router, in the options of a call.
+ * What a call may spend: the engine reserves it before the call is tried, asks before each attempt, reports what the attempt has
+ * cost, and settles when the call has ended. Set by a layer over the router, in the options of a call.
  */
+import type * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
 import type * as Chat from "./Chat.ts"
 import type * as Embedding from "./Embedding.ts"
 import type * as Operation from "./Operation.ts"
 import type { Rejected } from "./SkipReason.ts"
 
+/** Opens what calls may spend. */
+export interface Spender {
+  /** What one call may spend. Nothing of it is reserved yet. */
+  readonly open: (clock: Clock.Clock) => Spending
+}
+
 export interface Spending {
   /**
-   * Called before a deployment is tried, uninterruptibly; its effect is run at once, if it is no exit. A rejection skips the
-   * deployment. Attempts may overlap in time.
+   * Called once, before `end` is sure to be. Reserves the most that one attempt may cost, and succeeds with the request: for
+   * another model, if a budget has the call use another route. A shadow call goes to no other route, and nothing of it is spent
+   * by its caller. Its effect is run at once, if it is no exit, as is that of `begin`.
+   */
+  readonly start: <Request extends Chat.Request | Embedding.Request | Operation.Request>(
+    request: Request,
+    payer: Payer,
+    isShadow: boolean,
+  ) => Effect.Effect<Request, Refusal>
+  /**
+   * Called before a deployment is tried, uninterruptibly. A rejection skips the deployment. Attempts may overlap in time.
    */
   readonly begin: (attempt: PlannedAttempt) => Effect.Effect<AttemptSpending, Rejected>
-  /**
-   * Runs a shadow of the call with a spending of its own, which is none of the caller's. False if a budget does not cover it:
-   * then it was not run.
-   */
-  readonly shadow: (
-    request: Chat.Request | Embedding.Request | Operation.Request,
-    run: (spending: Spending) => Effect.Effect<void>,
-  ) => Effect.Effect<boolean>
+  /** Called once, when the call and its attempts have ended. */
+  readonly end: () => Effect.Effect<void>
+}
+
+/** Who pays for a call: see `CallOptions`. */
+export interface Payer {
+  readonly caller?: string | undefined
+  readonly team?: string | undefined
+  readonly tags?: ReadonlyArray<string> | undefined
+}
+
+/** Why a call may not be made. */
+export interface Refusal {
+  readonly message: string
+  /** Milliseconds until another try is worthwhile; `Infinity` if it never is. */
+  readonly retryAfter: number
 }
 
 export interface PlannedAttempt {

@@ -76,6 +76,7 @@ const resumption = (original: Call<Chat.Request>, { candidate, policies }: Leaf,
   const { mode, request } = StreamResume.resumeRequest(call.request, delivered, deployment.capabilities)
   const { resume } = Candidate.limits(candidate, policies, call)
   const resumed = new Call(request, true, call.options, call.at)
+  resumed.spending = call.spending
   resumed.paramsOf = call.paramsOf
   return {
     call: resumed,

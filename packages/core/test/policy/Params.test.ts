@@ -10,7 +10,7 @@ import * as Explain from "../../src/inspect/Explain.ts"
 import * as Lint from "../../src/inspect/Lint.ts"
 import { Call } from "../../src/model/Call.ts"
 import * as Chat from "../../src/model/Chat.ts"
-import type { PlannedAttempt } from "../../src/model/Spending.ts"
+import type { PlannedAttempt, Spending } from "../../src/model/Spending.ts"
 import * as Params from "../../src/policy/Params.ts"
 import * as Route from "../../src/route/Route.ts"
 import * as Router from "../../src/Router.ts"
@@ -144,8 +144,9 @@ describe("the parameters of a deployment", () => {
   it.effect("count in what budgets reserve for an attempt and for a call", () =>
     Effect.gen(function* () {
       const planned: Array<number> = []
-      const spending = {
-        shadow: () => Effect.succeed(true),
+      const spending: Spending = {
+        start: (request) => Effect.succeed(request),
+        end: () => Effect.void,
         begin: ({ most }: PlannedAttempt) =>
           Effect.sync(() => {
             planned.push(most())
@@ -162,7 +163,10 @@ describe("the parameters of a deployment", () => {
           )
           return yield* Effect.provide(
             Effect.flatMap(Router.Router, (router) =>
-              Effect.map(router.chat(asked, { spending }), () => [router.maxCost(asked), planned.at(-1)]),
+              Effect.map(router.chat(asked, { spending: { open: () => spending } }), () => [
+                router.maxCost(asked),
+                planned.at(-1),
+              ]),
             ),
             live,
           )
