@@ -76,7 +76,7 @@ export const layer = (keys: Keyring): Layer.Layer<Router, never, Router | RateLi
           sideRequest(admit, request, (key) =>
             router.explain(
               request,
-              key === undefined ? options : { ...optionsOf(key, options), streaming: options?.streaming === true },
+              key === undefined ? options : explained(new KeyedOptions(key, options), options?.streaming === true),
             ),
           ),
       })
@@ -227,7 +227,7 @@ const keyedCall = <A extends { readonly receipt: Receipt }, R, H>(
                 used = () => (receipt === undefined ? 0 : left(KeyLimits.used(receipt), counted))
               })
             return holding(
-              restore(run(optionsOf(key, options, wait?.millis), use)).pipe(
+              restore(run(new KeyedOptions(key, options, wait?.millis), use)).pipe(
                 Effect.tap(({ receipt }) => setReceipt(receipt)),
                 Effect.tapError(({ kind, receipt }) =>
                   Effect.andThen(
@@ -318,28 +318,56 @@ const sideRequest = <A>(
   )
 
 const withKey = (key: VirtualKey | undefined, options: CallOptions | undefined): CallOptions | undefined =>
-  key === undefined ? options : optionsOf(key, options)
+  key === undefined ? options : new KeyedOptions(key, options)
 
-/** The options with the key as caller, its team, and its tags before the call's. Tags, headers and the session stay lazy. */
-const optionsOf = (key: VirtualKey, options: CallOptions = {}, queuedMillis = options.queuedMillis): AllOptions => ({
-  timeout: options.timeout,
-  get tags() {
-    return key.tags === undefined || key.tags.length === 0 ? options.tags : [...key.tags, ...(options.tags ?? [])]
-  },
-  get headers() {
-    return options.headers
-  },
-  get session() {
-    return options.session
-  },
-  caller: key.id,
-  protocol: options.protocol,
-  team: key.team?.id,
-  priority: lowered(priorityOf(key), options.priority),
-  queuedMillis,
-  spending: options.spending,
-  guard: options.guard,
-})
+/**
+ * The options with the key as caller, its team, and its tags before the call's. Tags, headers and the session stay lazy. A class, as
+ * V8 defines each accessor of an object literal anew for each call.
+ */
+class KeyedOptions implements AllOptions {
+  readonly #key: VirtualKey
+  readonly #own: CallOptions
+  readonly timeout: CallOptions["timeout"]
+  readonly caller: string
+  readonly protocol: CallOptions["protocol"]
+  readonly team: CallOptions["team"]
+  readonly priority: CallOptions["priority"]
+  readonly queuedMillis: CallOptions["queuedMillis"]
+  readonly spending: CallOptions["spending"]
+  readonly guard: CallOptions["guard"]
+
+  constructor(key: VirtualKey, own: CallOptions = {}, queuedMillis = own.queuedMillis) {
+    this.#key = key
+    this.#own = own
+    this.timeout = own.timeout
+    this.caller = key.id
+    this.protocol = own.protocol
+    this.team = key.team?.id
+    this.priority = lowered(priorityOf(key), own.priority)
+    this.queuedMillis = queuedMillis
+    this.spending = own.spending
+    this.guard = own.guard
+  }
+
+  get tags(): CallOptions["tags"] {
+    const [{ tags }, own] = [this.#key, this.#own]
+    return tags === undefined || tags.length === 0 ? own.tags : [...tags, ...(own.tags ?? [])]
+  }
+
+  get headers(): CallOptions["headers"] {
+    return this.#own.headers
+  }
+
+  get session(): CallOptions["session"] {
+    return this.#own.session
+  }
+}
+
+/** The options of an explanation. */
+const explained = (options: KeyedOptions, streaming: boolean): AllOptions & { readonly streaming: boolean } => {
+  const { headers, session, tags } = options
+  return { ...options, headers, session, tags, streaming }
+}
 
 /**
  * Adds the state of the limits to the headers of the response, whatever its status. `queuedMillis`: how long a call that is
