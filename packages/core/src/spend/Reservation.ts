@@ -56,10 +56,7 @@ export class Exceeded {
 /** The wait for calls in flight, in milliseconds: when one ends is not known. */
 const settling = 1000
 
-/**
- * Takes an amount from all of the accounts, or from none, as `budgets.matching` and the growth of its reservations do. An exit, if it
- * was done at once.
- */
+/** Takes an amount from all of the accounts, or from none. An exit, if it is done at once. */
 export type Take<A extends Account> = (
   accounts: ReadonlyArray<A>,
   nanos: Nanos,
