@@ -125,9 +125,11 @@ const timers = ({ abandon, clock, deadline, fork, idle, startTimer }: Options): 
   }
 
   let stopTimer = () => {}
+  // At least a millisecond: less than the precision of the clock's time would not move the clock on.
   const sleep = (now: number, millis: number) => {
-    wake = now + millis
-    stopTimer = startTimer(millis, check)
+    const wait = Math.max(1, millis)
+    wake = now + wait
+    stopTimer = startTimer(wait, check)
   }
 
   // A pull that begins during a sleep is not due before its end: the sleep is as long as a pull that begins now may take.
@@ -144,12 +146,12 @@ const timers = ({ abandon, clock, deadline, fork, idle, startTimer }: Options): 
     if (pulling !== undefined) expire(pulling)
     if (isStopped) return
     const limit = limitAt(now)
-    if (now < deadline.at) sleep(now, Math.max(1, limit.millis))
+    if (now < deadline.at) sleep(now, limit.millis)
     else fork(abandon(errorOf(limit, idle)))
   }
 
   const now = clock.currentTimeMillisUnsafe()
-  sleep(now, Math.max(1, limitAt(now).millis))
+  sleep(now, limitAt(now).millis)
 
   return {
     guard,

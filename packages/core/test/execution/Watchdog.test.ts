@@ -113,6 +113,24 @@ describe("Watchdog", () => {
     }),
   )
 
+  it.effect("fails a pull on a clock whose time has fractions of a millisecond", () =>
+    Effect.gen(function* () {
+      // After 0.282057 ms more than whole milliseconds, 30 seconds after the pull's start are rounded up.
+      yield* TestClock.adjust(4005.282057)
+      const events = Effect.andThen(Effect.sleep(200), Effect.succeed("event"))
+      const watching = Effect.flatMap(make(30_000, noDeadline), ({ guard }) =>
+        guard(events, isEvent).pipe(
+          Effect.andThen(guard(events, isEvent)),
+          Effect.andThen(guard(Effect.never, isEvent)),
+          Effect.flip,
+        ),
+      )
+      const fiber = yield* Effect.forkChild(Effect.scoped(watching))
+      yield* TestClock.adjust("31 seconds")
+      assert.match(String(fiber.pollUnsafe()), /no further event within 30s/)
+    }),
+  )
+
   it.live("leaves time to read what arrived while the process stood still", () =>
     Effect.gen(function* () {
       const watchdog = yield* make(100, noDeadline)
