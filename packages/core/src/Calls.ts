@@ -112,8 +112,8 @@ const begin = <Request extends AnyRequest>(
   options: CallOptions | undefined,
   clock: Clock.Clock,
   context: Context.Context<never>,
-  shadowOf: ShadowOf | undefined,
-  spending: Spending | undefined,
+  shadowOf?: ShadowOf,
+  spending?: Spending,
 ): CallExecutor.Execution<Request> => {
   const startedAt = options?.guard?.startedAt ?? clock.currentTimeMillisUnsafe()
   const call = new Call(request, streaming, options, startedAt - (options?.queuedMillis ?? 0))
@@ -124,27 +124,51 @@ const begin = <Request extends AnyRequest>(
   return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
 }
 
-/** Goes on with the request once what it may spend is reserved, if anything limits that. */
-const reserved = <Request extends AnyRequest, A, R>(
-  spending: Spending | undefined,
-  request: Request,
-  options: CallOptions | undefined,
-  isShadow: boolean,
-  run: (request: Request) => Effect.Effect<A, RouterError, R>,
-): Effect.Effect<A, RouterError, R> =>
-  spending === undefined
-    ? run(request)
-    : Effect.flatMapEager(
-        Effect.mapErrorEager(spending.start(request, options ?? noOptions, isShadow), Errors.budgetExceeded),
-        run,
-      )
-
-const noOptions: CallOptions = {}
-
 /** What a shadow call is on: the generation of its call, and the route that it is sent to. */
 interface ShadowPlace {
   readonly generation: Generation.Generation
   readonly shadow: Pick<Shadow.ShadowCall<AnyRequest>, "route" | "of">
+}
+
+/** What a call has opened, for its end to close. */
+interface Opened {
+  readonly spending: Spending | undefined
+  generation?: Generation.Generation
+  recorder?: CallRecorder.CallRecorder
+}
+
+/** Reserves what a call may spend, enters its generation, and begins it on its route. */
+const open = <Request extends AnyRequest, A>(
+  router: Running,
+  opened: Opened,
+  request: Request,
+  { clock, context, on, options, streaming }: Opening,
+  run: (execution: CallExecutor.Execution<Request>, generation: Generation.Generation) => Effect.Effect<A, RouterError>,
+): Effect.Effect<A, RouterError> => {
+  const { spending } = opened
+  const enter = (request: Request): Effect.Effect<A, RouterError> => {
+    const generation = (opened.generation = on?.generation ?? router.generation)
+    generation.enter()
+    const route = on?.shadow.route ?? generation.routeOf(request.model)
+    if (route === undefined) return notFound(request.model, generation)
+    const execution = begin(router, route, request, streaming, options, clock, context, on?.shadow.of, spending)
+    opened.recorder = execution.recorder
+    return run(execution, generation)
+  }
+  if (spending === undefined) return enter(request)
+  const reserved = spending.start(request, options ?? noOptions, on !== undefined)
+  return Effect.flatMapEager(Effect.mapErrorEager(reserved, Errors.budgetExceeded), enter)
+}
+
+const noOptions: CallOptions = {}
+
+/** How a call is opened, besides its request. */
+interface Opening {
+  readonly streaming: boolean
+  readonly options: CallOptions | undefined
+  readonly clock: Clock.Clock
+  readonly context: Context.Context<never>
+  readonly on: ShadowPlace | undefined
 }
 
 /** A call whose shadow, made by `shadow`, starts when the call does. */
@@ -169,33 +193,26 @@ const complete = <Request extends AnyRequest, A>(
 ): Effect.Effect<Answer<A>, RouterError> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const clock = Context.get(context, Clock.Clock)
-    const spending = options?.spending?.open(clock)
-    let entered: Generation.Generation | undefined
-    let recorder: CallRecorder.CallRecorder | undefined
+    const opened: Opened = { spending: options?.spending?.open(clock) }
     // Begun where its end is guarded: a fibre may be interrupted between any two steps.
     return Effect.onExitPrimitive(
       Effect.suspend(() =>
-        reserved(spending, request, options, on !== undefined, (request) => {
-          const generation = (entered = on?.generation ?? router.generation)
-          generation.enter()
-          const route = on?.shadow.route ?? generation.routeOf(request.model)
-          if (route === undefined) return notFound(request.model, generation)
-          const execution = begin(router, route, request, false, options, clock, context, on?.shadow.of, spending)
-          recorder = execution.recorder
+        open(router, opened, request, { streaming: false, options, clock, context, on }, (execution, generation) => {
+          const { deadline, recorder, route } = execution
           const { receipt, trace } = recorder
           const running = run(execution, generation)
           return Effect.map(trace === undefined ? running : trace.around(running), (response) => ({
             response,
             receipt,
-            deadline: execution.deadline.at,
+            deadline: deadline.at,
             write: route.write,
           }))
         }),
       ),
       (exit) => {
-        recorder?.ended(exit, clock.currentTimeMillisUnsafe())
-        entered?.leave()
-        return spending?.end()
+        opened.recorder?.ended(exit, clock.currentTimeMillisUnsafe())
+        opened.generation?.leave()
+        return opened.spending?.end()
       },
     )
   })
@@ -219,31 +236,23 @@ const streamedCall = <Request extends AnyRequest, A>(
 ): Effect.Effect<A, RouterError, Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const clock = Context.get(context, Clock.Clock)
-    const spending = options?.spending?.open(clock)
+    const opened: Opened = { spending: options?.spending?.open(clock) }
     const parent = Context.get(context, Scope.Scope)
     // What a call spends is settled when its attempts have ended: also if it fails, and the scope around it stays open.
-    const own = spending === undefined ? undefined : Scope.forkUnsafe(parent)
+    const own = opened.spending === undefined ? undefined : Scope.forkUnsafe(parent)
     const scope = own ?? parent
-    let entered: Generation.Generation | undefined
-    let recorder: CallRecorder.CallRecorder | undefined
     // Added first, so that it runs last: when the upstream is closed.
     const ended = Scope.addFinalizerExit(scope, (exit) =>
       Effect.suspend(() => {
-        recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
-        entered?.leave()
-        return spending?.end() ?? Effect.void
+        opened.recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
+        opened.generation?.leave()
+        return opened.spending?.end() ?? Effect.void
       }),
     )
     const begun = Effect.suspend(() =>
-      reserved(spending, request, options, on !== undefined, (request) => {
-        const generation = (entered = on?.generation ?? router.generation)
-        generation.enter()
-        const route = on?.shadow.route ?? generation.routeOf(request.model)
-        if (route === undefined) return notFound(request.model, generation)
-        const execution = begin(router, route, request, streaming, options, clock, context, on?.shadow.of, spending)
-        recorder = execution.recorder
-        return run({ generation, execution, scope, clock })
-      }),
+      open(router, opened, request, { streaming, options, clock, context, on }, (execution, generation) =>
+        run({ generation, execution, scope, clock }),
+      ),
     )
     return Effect.andThen(
       ended,
@@ -363,7 +372,7 @@ export const end = (
     const clock = Context.get(context, Clock.Clock)
     const route = generation.routeOf(request.model)
     if (route === undefined) return notFound(request.model, generation)
-    const { recorder } = begin(router, route, request, streaming, options, clock, context, undefined, undefined)
+    const { recorder } = begin(router, route, request, streaming, options, clock, context)
     const ended = Exit.mapError(exit, (stopped) => Errors.stopped(stopped, recorder.receipt))
     recorder.ended(ended, clock.currentTimeMillisUnsafe())
     return ended

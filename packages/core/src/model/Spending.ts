@@ -17,7 +17,7 @@ export interface Spender {
 
 export interface Spending {
   /**
-   * Called once, before `end` is sure to be. Reserves the most that one attempt may cost, and succeeds with the request: for
+   * Called once, where `end` is sure to follow. Reserves the most that one attempt may cost, and succeeds with the request: for
    * another model, if a budget has the call use another route. A shadow call goes to no other route, and nothing of it is spent
    * by its caller. Its effect is run at once, if it is no exit, as is that of `begin`.
    */
