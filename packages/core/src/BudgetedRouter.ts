@@ -22,11 +22,10 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type { AnyRequest, CallOptions } from "./model/Call.ts"
+import type { CallOptions } from "./model/Call.ts"
 import * as LayeredOptions from "./model/LayeredOptions.ts"
-import * as Outline from "./model/Outline.ts"
 import { Rejected } from "./model/SkipReason.ts"
-import type { AttemptSpending, PlannedAttempt, Spender, Spending, Payer } from "./model/Spending.ts"
+import type { AttemptSpending, PlannedAttempt, PlannedCall, Spender, Spending } from "./model/Spending.ts"
 import { Router } from "./Router.ts"
 import * as Budget from "./spend/Budget.ts"
 import type { Nanos, Scope as BudgetScope } from "./spend/Budget.ts"
@@ -40,8 +39,6 @@ export const layer: Layer.Layer<Router, never, Router | Budgets> = Layer.effect(
     const router = yield* Router
     const budgets = yield* Budgets
     const books: Books = {
-      maxCost: router.maxCost,
-      routeOf: router.canonicalName,
       ofCall: matchingCalls(budgets),
       ofAttempt: matchingAttempts(budgets),
     }
@@ -61,18 +58,13 @@ const noOptions: CallOptions = {}
 
 /** What all calls of one router share. */
 interface Books {
-  readonly maxCost: Router["Service"]["maxCost"]
-  readonly routeOf: (model: string) => string
-  readonly ofCall: (route: string, payer: Payer) => MatchingBudgets
+  readonly ofCall: (call: PlannedCall) => MatchingBudgets
   readonly ofAttempt: (attempt: PlannedAttempt) => MatchingBudgets
 }
 
-const withModel = <Request extends AnyRequest>(request: Request, model: string): Request =>
-  Outline.set(request, { model })
-
 const everything: BudgetScope = { type: "all" }
 
-const scopesOfCall = (route: string, { caller, tags, team }: Payer): ReadonlyArray<BudgetScope> => {
+const scopesOfCall = ({ payer: { caller, tags, team }, route }: PlannedCall): ReadonlyArray<BudgetScope> => {
   const scopes: Array<BudgetScope> = [everything, { type: "route", name: route }]
   if (caller !== undefined) scopes.push({ type: "key", name: caller })
   if (team !== undefined) scopes.push({ type: "team", name: team })
@@ -80,16 +72,17 @@ const scopesOfCall = (route: string, { caller, tags, team }: Payer): ReadonlyArr
   return scopes
 }
 
-/** Routes, and callers of one, whose budgets are kept, at most: clients may name models that there are not. Then it begins anew. */
+/** Routes, and callers of one, whose budgets are kept, at most. Then it begins anew. */
 const mostKept = 10_000
 
 /** The budgets of calls, found once for each route and caller, unless a call has tags. */
 const matchingCalls = (budgets: Budgets["Service"]): Books["ofCall"] => {
   type Found = { readonly team: string | undefined; readonly budgets: MatchingBudgets }
   const found = new Map<string, Map<string | undefined, Found>>()
-  return (route, payer) => {
+  return (call) => {
+    const { payer, route } = call
     const { caller, tags, team } = payer
-    if (tags !== undefined && tags.length > 0) return budgets.matching(scopesOfCall(route, payer))
+    if (tags !== undefined && tags.length > 0) return budgets.matching(scopesOfCall(call))
     let callers = found.get(route)
     if (callers === undefined) {
       if (found.size >= mostKept) found.clear()
@@ -98,7 +91,7 @@ const matchingCalls = (budgets: Budgets["Service"]): Books["ofCall"] => {
     const known = callers.get(caller)
     if (known !== undefined && known.team === team) return known.budgets
     if (callers.size >= mostKept) callers.clear()
-    const matching = budgets.matching(scopesOfCall(route, payer))
+    const matching = budgets.matching(scopesOfCall(call))
     callers.set(caller, { team, budgets: matching })
     return matching
   }
@@ -126,9 +119,6 @@ const reservationOf = (reserved: Effect.Effect<Reservation, Exceeded>): Reservat
 /** `Exit.isExit`, whose type forgets those of the effect. */
 const isExit = <A, E>(effect: Effect.Effect<A, E>): effect is Exit.Exit<A, E> => Exit.isExit(effect)
 
-/** A shadow call is the caller's neither in its budgets nor in its receipt. */
-const none: Payer = {}
-
 /** What one call has reserved, and what its attempts have cost so far. */
 class CallSpending implements Spending {
   readonly #books: Books
@@ -145,40 +135,21 @@ class CallSpending implements Spending {
     this.#clock = clock
   }
 
-  start<Request extends AnyRequest>(
-    request: Request,
-    payer: Payer,
-    isShadow: boolean,
-  ): Effect.Effect<Request, Exceeded> {
-    return this.#startOn(request, isShadow ? none : payer, !isShadow)
-  }
-
-  /** Reserves what the call may cost, or what it may cost on the route that a budget has it use. */
-  #startOn<Request extends AnyRequest>(
-    request: Request,
-    payer: Payer,
-    mayRedirect: boolean,
-  ): Effect.Effect<Request, Exceeded> {
-    const { maxCost, ofCall, routeOf } = this.#books
-    const budgets = ofCall(routeOf(request.model), payer)
-    if (!budgets.isLimited) return Effect.succeed(request)
-    const most = maxCost(request)
-    // A model that there is not fails in the router.
-    if (most === undefined) return Effect.succeed(request)
-    const nanos = Budget.toNanos(most)
+  start(call: PlannedCall): Effect.Effect<string | undefined, Exceeded> {
+    const budgets = this.#books.ofCall(call)
+    if (!budgets.isLimited) return covered
+    const nanos = Budget.toNanos(call.most())
     const reserved = budgets.reserve(nanos, this.#clock.currentTimeMillisUnsafe())
     // As it nearly always is: nothing is made to go on with.
     const own = reservationOf(reserved)
     if (own !== undefined) {
       this.#hold(own, nanos)
-      return Effect.succeed(request)
+      return covered
     }
     return Effect.flatMapEager(this.#reserve(reserved, nanos), (exceeded) => {
-      if (exceeded === undefined) return Effect.succeed(request)
+      if (exceeded === undefined) return covered
       const { atLimit } = exceeded.budget
-      return mayRedirect && atLimit !== "refuse"
-        ? this.#startOn(withModel(request, atLimit.use), payer, false)
-        : Effect.fail(exceeded)
+      return call.mayUseAnother && atLimit !== "refuse" ? Effect.succeed(atLimit.use) : Effect.fail(exceeded)
     })
   }
 

@@ -20,12 +20,13 @@ import type { StartedStream } from "./execution/StreamAttempt.ts"
 import type { Started } from "./execution/StreamingAttempt.ts"
 import type * as Generation from "./generation/Generation.ts"
 import { Call } from "./model/Call.ts"
-import type { AnyRequest, CallOptions, ShadowOf } from "./model/Call.ts"
+import type { AnyRequest, CallOptions } from "./model/Call.ts"
 import type * as Chat from "./model/Chat.ts"
 import type * as Embedding from "./model/Embedding.ts"
 import type { Stopped } from "./model/Guard.ts"
 import type * as Operation from "./model/Operation.ts"
-import type { Spending } from "./model/Spending.ts"
+import * as Outline from "./model/Outline.ts"
+import type { Payer, Spending } from "./model/Spending.ts"
 import type { Receipt } from "./receipt/Receipt.ts"
 import * as StreamRecovery from "./recovery/StreamRecovery.ts"
 import type * as BoundRoute from "./route/BoundRoute.ts"
@@ -103,23 +104,26 @@ export const embed = (
 const notFound = (model: string, { routes }: Generation.Generation): Effect.Effect<never, RouterError> =>
   Effect.fail(Errors.modelNotFound(model, routes.keys()))
 
-/** Begins a call on a route: its trace, if the fibre has a tracer, its record and its execution. */
-const begin = <Request extends AnyRequest>(
-  router: Running,
-  route: BoundRoute.BoundRoute,
+/** A call that starts now, or where its guard says that it did. */
+const callOf = <Request extends AnyRequest>(
   request: Request,
   streaming: boolean,
   options: CallOptions | undefined,
   clock: Clock.Clock,
-  context: Context.Context<never>,
-  shadowOf?: ShadowOf,
-  spending?: Spending,
-): CallExecutor.Execution<Request> => {
+): Call<Request> => {
   const startedAt = options?.guard?.startedAt ?? clock.currentTimeMillisUnsafe()
-  const call = new Call(request, streaming, options, startedAt - (options?.queuedMillis ?? 0))
+  return new Call(request, streaming, options, startedAt - (options?.queuedMillis ?? 0))
+}
+
+/** Begins a call on a route: its trace, if the fibre has a tracer, its record and its execution. */
+const begin = <Request extends AnyRequest>(
+  router: Running,
+  route: BoundRoute.BoundRoute,
+  call: Call<Request>,
+  clock: Clock.Clock,
+  context: Context.Context<never>,
+): CallExecutor.Execution<Request> => {
   if (route.isSplit) call.draw = router.random()
-  if (shadowOf !== undefined) call.shadowOf = shadowOf
-  if (spending !== undefined) call.spending = spending
   const trace = CallTrace.begin(context, clock, route.name, call)
   return CallExecutor.begin(route, call, router.openRecord(route.name, call, trace), clock)
 }
@@ -137,7 +141,7 @@ interface Opened {
   recorder?: CallRecorder.CallRecorder
 }
 
-/** Reserves what a call may spend, enters its generation, and begins it on its route. */
+/** Enters the generation of a call, reserves what it may spend, and begins it on its route, or on the one that a budget says. */
 const open = <Request extends AnyRequest, A>(
   router: Running,
   opened: Opened,
@@ -146,21 +150,31 @@ const open = <Request extends AnyRequest, A>(
   run: (execution: CallExecutor.Execution<Request>, generation: Generation.Generation) => Effect.Effect<A, RouterError>,
 ): Effect.Effect<A, RouterError> => {
   const { spending } = opened
-  const enter = (request: Request): Effect.Effect<A, RouterError> => {
-    const generation = (opened.generation = on?.generation ?? router.generation)
-    generation.enter()
+  const generation = (opened.generation = on?.generation ?? router.generation)
+  generation.enter()
+  const place = (request: Request, mayUseAnother: boolean): Effect.Effect<A, RouterError> => {
     const route = on?.shadow.route ?? generation.routeOf(request.model)
     if (route === undefined) return notFound(request.model, generation)
-    const execution = begin(router, route, request, streaming, options, clock, context, on?.shadow.of, spending)
-    opened.recorder = execution.recorder
-    return run(execution, generation)
+    const call = callOf(request, streaming, options, clock)
+    call.shadowOf = on?.shadow.of
+    call.spending = spending
+    const start = () => {
+      const execution = begin(router, route, call, clock, context)
+      opened.recorder = execution.recorder
+      return run(execution, generation)
+    }
+    if (spending === undefined) return start()
+    const payer = on === undefined && options !== undefined ? options : noPayer
+    const most = () => generation.mostOf(route, call)
+    const reserved = spending.start({ route: route.name, payer, mayUseAnother, most })
+    return Effect.flatMapEager(Effect.mapErrorEager(reserved, Errors.budgetExceeded), (other) =>
+      other === undefined ? start() : place(Outline.set(request, { model: other }), false),
+    )
   }
-  if (spending === undefined) return enter(request)
-  const reserved = spending.start(request, options ?? noOptions, on !== undefined)
-  return Effect.flatMapEager(Effect.mapErrorEager(reserved, Errors.budgetExceeded), enter)
+  return place(request, on === undefined)
 }
 
-const noOptions: CallOptions = {}
+const noPayer: Payer = {}
 
 /** How a call is opened, besides its request. */
 interface Opening {
@@ -372,7 +386,7 @@ export const end = (
     const clock = Context.get(context, Clock.Clock)
     const route = generation.routeOf(request.model)
     if (route === undefined) return notFound(request.model, generation)
-    const { recorder } = begin(router, route, request, streaming, options, clock, context)
+    const { recorder } = begin(router, route, callOf(request, streaming, options, clock), clock, context)
     const ended = Exit.mapError(exit, (stopped) => Errors.stopped(stopped, recorder.receipt))
     recorder.ended(ended, clock.currentTimeMillisUnsafe())
     return ended

@@ -154,13 +154,15 @@ export class Generation {
 
   /** See `Router.maxCost`. */
   maxCost(request: AnyRequest): number | undefined {
-    const route = this.canonicalName(request.model)
-    const deployments = this.#priced.get(route)
-    if (deployments === undefined) return undefined
-    const call = new Call(request, false)
+    const route = this.routeOf(request.model)
+    return route === undefined ? undefined : this.mostOf(route, new Call(request, false))
+  }
+
+  /** The most that one attempt of a call of a route may cost, in US dollars. */
+  mostOf({ name }: BoundRoute.BoundRoute, call: Call): number {
     let most = 0
-    for (const deployment of deployments) {
-      const model = () => Wildcard.substitute(deployment.model, route, request.model)
+    for (const deployment of this.#priced.get(name) ?? []) {
+      const model = () => Wildcard.substitute(deployment.model, name, call.request.model)
       most = Math.max(most, MaxCost.ofAttempt(deployment, call, model))
     }
     return most

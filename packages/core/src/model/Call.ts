@@ -14,7 +14,7 @@ import { charactersPerToken } from "./Usage.ts"
 
 export type { Capability } from "./Capabilities.ts"
 export type { Guard } from "./Guard.ts"
-export type { AttemptSpending, PlannedAttempt, Refusal, Spender, Spending } from "./Spending.ts"
+export type { AttemptSpending, PlannedAttempt, PlannedCall, Refusal, Spender, Spending } from "./Spending.ts"
 
 /** A chat request, an embedding request, or a request of another operation. */
 export type AnyRequest = Chat.Request | Embedding.Request | Operations.Request

@@ -4,9 +4,6 @@
  */
 import type * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
-import type * as Chat from "./Chat.ts"
-import type * as Embedding from "./Embedding.ts"
-import type * as Operation from "./Operation.ts"
 import type { Rejected } from "./SkipReason.ts"
 
 /** Opens what calls may spend. */
@@ -17,21 +14,28 @@ export interface Spender {
 
 export interface Spending {
   /**
-   * Called once, where `end` is sure to follow. Reserves the most that one attempt may cost, and succeeds with the request: for
-   * another model, if a budget has the call use another route. A shadow call goes to no other route, and nothing of it is spent
-   * by its caller. Its effect is run at once, if it is no exit, as is that of `begin`.
+   * Called where `end` is sure to follow. Reserves the most that one attempt may cost. Succeeds with the name of another route,
+   * if a budget has the call use that: it is then called once more, for that route. Its effect is run at once, if it is no exit,
+   * as is that of `begin`.
    */
-  readonly start: <Request extends Chat.Request | Embedding.Request | Operation.Request>(
-    request: Request,
-    payer: Payer,
-    isShadow: boolean,
-  ) => Effect.Effect<Request, Refusal>
+  readonly start: (call: PlannedCall) => Effect.Effect<string | undefined, Refusal>
   /**
    * Called before a deployment is tried, uninterruptibly. A rejection skips the deployment. Attempts may overlap in time.
    */
   readonly begin: (attempt: PlannedAttempt) => Effect.Effect<AttemptSpending, Rejected>
   /** Called once, when the call and its attempts have ended. */
   readonly end: () => Effect.Effect<void>
+}
+
+/** A call that is about to be made. */
+export interface PlannedCall {
+  readonly route: string
+  /** Who pays for it. No caller does for a shadow call: it is neither in their budgets nor in their receipts. */
+  readonly payer: Payer
+  /** Whether it may use another route: no shadow call may, nor a call that already does. */
+  readonly mayUseAnother: boolean
+  /** The most that one attempt of it may cost in US dollars. */
+  readonly most: () => number
 }
 
 /** Who pays for a call: see `CallOptions`. */

@@ -145,7 +145,7 @@ describe("the parameters of a deployment", () => {
     Effect.gen(function* () {
       const planned: Array<number> = []
       const spending: Spending = {
-        start: (request) => Effect.succeed(request),
+        start: () => Effect.undefined,
         end: () => Effect.void,
         begin: ({ most }: PlannedAttempt) =>
           Effect.sync(() => {
