@@ -18,8 +18,6 @@ export interface Account {
   readonly usage: (now: number) => Usage
   /** When so much would fit if nothing else were spent, in clock milliseconds; `undefined` if never. */
   readonly resetAt: (nanos: Nanos, now: number) => number | undefined
-  /** Runs when something was spent of one of its allowances. */
-  readonly onSpent: () => void
   /** Runs when a call was refused that would have fitted the whole amount. */
   readonly onUsedUp: () => void
 }
@@ -62,6 +60,21 @@ export interface BudgetAlert {
 interface Kept {
   readonly part: Window.Period
   readonly allowance: Allowance
+}
+
+/** An allowance that tells when something of it was spent. */
+class MemoryAllowance extends Allowance {
+  readonly #onSpent: () => void
+
+  constructor(onSpent: () => void) {
+    super(0)
+    this.#onSpent = onSpent
+  }
+
+  override settle(reserved: Nanos, spent: Nanos): void {
+    super.settle(reserved, spent)
+    if (spent > 0) this.#onSpent()
+  }
 }
 
 export class MemoryAccount implements Account {
@@ -110,7 +123,7 @@ export class MemoryAccount implements Account {
     return Number.isFinite(at) ? at : undefined
   }
 
-  onSpent(): void {
+  readonly #onSpent = (): void => {
     const reached = this.#spent() / Budget.toNanos(this.budget.amount)
     this.#announce((share) => share <= reached)
   }
@@ -131,7 +144,7 @@ export class MemoryAccount implements Account {
   }
 
   #open(): Kept {
-    const opened = { part: Window.part(this.budget.window, this.#now), allowance: new Allowance(0) }
+    const opened = { part: Window.part(this.budget.window, this.#now), allowance: new MemoryAllowance(this.#onSpent) }
     this.#kept.push(opened)
     return opened
   }

@@ -147,7 +147,6 @@ export class Held<A extends Account> {
     this.#more = noHolds
     // What was spent beyond all that was reserved is booked too.
     end(allowances, held, left)
-    if (nanos > 0) for (const account of this.#accounts) account.onSpent()
     return Effect.void
   }
 }

@@ -9,10 +9,38 @@ import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
 import { defaultAlerts, toDollars, toNanos } from "@understudy/core/internal/spend/Budget"
 import * as Window from "@understudy/core/internal/spend/Window"
 
+/** What is leased for one part of a budget's window. A reservation that fits touches nothing else: what follows from it is found in rounds. */
+class LeasedAllowance extends Allowance {
+  /** The largest reservation that was tried since the account last observed it, and whether there was one. */
+  largest: Nanos = 0
+  isUsed = false
+  /** With less left than this, more is leased at once. */
+  low: Nanos = 0
+  readonly #account: Pick<LeasedAccount, "onLow" | "onLarger">
+
+  constructor(account: Pick<LeasedAccount, "onLow" | "onLarger">) {
+    super(0)
+    this.#account = account
+  }
+
+  override reserve(nanos: Nanos): void {
+    super.reserve(nanos)
+    this.tried(nanos)
+    if (this.granted - this.used < this.low) this.#account.onLow()
+  }
+
+  tried(nanos: Nanos): void {
+    this.isUsed = true
+    if (nanos <= this.largest) return
+    this.largest = nanos
+    this.#account.onLarger()
+  }
+}
+
 /** What this gateway has leased for one part of a budget's window. */
 export interface Lease {
   readonly part: Window.Period
-  readonly allowance: Allowance
+  readonly allowance: LeasedAllowance
   /** What the database has of it. */
   written: Written | undefined
 }
@@ -58,6 +86,9 @@ export class LeasedAccount implements Account {
   /** The shares of the current period whose alert is written. */
   readonly announced = new Set<number>()
   #alertPeriod: number
+  /** The share of the amount that is leased at a time, from 0 to 1. */
+  readonly #share: number
+  #current: Lease | undefined
   #now: number
   /** The period at `#now`: to find it takes a calendar. */
   #period: Window.Period
@@ -67,28 +98,36 @@ export class LeasedAccount implements Account {
   /** The largest reservation of the last seconds, and when it was made. */
   #largest: Nanos = 0
   #largestAt = Number.NEGATIVE_INFINITY
+  /** Whether the first refusal of the period is not written. */
+  #isRefusalNew = false
   #exhaustedUntil = 0
   #fullyLeasedUntil = 0
-  /** Whether the next round writes its leases, because they have changed. */
-  isDirty = false
-  /** Tells that its leases have to be written: at once, if calls lack something or soon will. */
-  readonly #onChange: (account: LeasedAccount, isUrgent: boolean) => void
+  /** Tells that its leases have to be written at once: calls lack something, or soon will. */
+  readonly #onUrgent: (account: LeasedAccount) => void
 
-  constructor(budget: Budget, now: number, onChange: (account: LeasedAccount, isUrgent: boolean) => void) {
+  constructor(budget: Budget, share: number, now: number, onUrgent: (account: LeasedAccount) => void) {
     this.budget = budget
+    this.#share = share
     this.key = identity(budget)
     this.#usedAt = now
     this.#now = now
     this.#period = Window.period(budget.window, now)
     this.#alertPeriod = this.alertPeriod
-    this.#onChange = onChange
+    this.#onUrgent = onUrgent
   }
 
   get amount(): Nanos {
     return toNanos(this.budget.amount)
   }
 
-  at(now: number): Allowance {
+  /** What is leased at a time, in nanodollars. */
+  get chunk(): Nanos {
+    return Math.ceil(this.amount * this.#share)
+  }
+
+  at(now: number): LeasedAllowance {
+    const current = this.#current
+    if (current !== undefined && now < current.part.end) return current.allowance
     this.advance(now)
     return this.current().allowance
   }
@@ -113,37 +152,36 @@ export class LeasedAccount implements Account {
     return Window.part(window, this.#now).end
   }
 
-  onSpent(): void {
-    this.#change(false)
-  }
-
   onUsedUp(): void {
-    if (this.isUsedUp) return
+    this.#isRefusalNew ||= !this.isUsedUp
     this.isUsedUp = true
-    this.#change(false)
   }
 
-  #change(isUrgent: boolean): void {
-    if (this.isDirty && !isUrgent) return
-    this.isDirty = true
-    this.#onChange(this, isUrgent)
+  /** More is leased once less is left than half of what is kept free. */
+  onLow(): void {
+    this.#onUrgent(this)
   }
 
-  /** A reservation was tried. Asks for more once less is left than half of what is kept free. */
-  onReserved(nanos: Nanos, chunk: Nanos): void {
-    this.#usedAt = this.#now
-    if (nanos >= this.#largest || this.#now - this.#largestAt >= idleAfter) {
-      this.#largest = nanos
-      this.#largestAt = this.#now
-    }
-    const { allowance } = this.current()
-    const isLow = allowance.granted - allowance.used < this.#ahead(chunk) / 2 && this.#now >= this.#fullyLeasedUntil
-    this.#change(isLow)
+  /** A reservation was tried that is larger than those since it was last observed. */
+  onLarger(): void {
+    this.#look()
   }
 
   /** What is kept free for the next calls: a chunk, or as much as the largest call of late. */
   #ahead(chunk: Nanos): Nanos {
     return this.#now - this.#largestAt < idleAfter ? Math.max(chunk, this.#largest) : chunk
+  }
+
+  /** Remembers the largest reservation of late, and says below what the allowance is low. */
+  #look(): void {
+    const now = this.#now
+    const { allowance } = this.current()
+    if (allowance.isUsed) this.#usedAt = now
+    if (allowance.largest > 0 && (allowance.largest >= this.#largest || now - this.#largestAt >= idleAfter)) {
+      this.#largest = allowance.largest
+      this.#largestAt = now
+    }
+    allowance.low = now >= this.#fullyLeasedUntil ? this.#ahead(this.chunk) / 2 : 0
   }
 
   /** Where the period that counts begins, in clock milliseconds. */
@@ -159,11 +197,13 @@ export class LeasedAccount implements Account {
 
   /** The lease of the part in which reservations are made now. */
   current(): Lease {
-    const last = this.leases.at(-1)
+    const last = this.#current
     if (last !== undefined && this.#now < last.part.end) return last
     const part = Window.part(this.budget.window, this.#now)
-    const opened: Lease = { part, allowance: new Allowance(0), written: undefined }
+    const opened: Lease = { part, allowance: new LeasedAllowance(this), written: undefined }
     this.leases.push(opened)
+    this.#current = opened
+    this.#look()
     return opened
   }
 
@@ -192,7 +232,7 @@ export class LeasedAccount implements Account {
    */
   want(nanos: Nanos): void {
     this.#wanted += nanos
-    this.#change(true)
+    this.#onUrgent(this)
   }
 
   /** A call that asked for so much has reserved it, or waits no more. */
@@ -218,7 +258,8 @@ export class LeasedAccount implements Account {
    * can no longer be reserved from now on.
    */
   plan(left: Nanos, chunk: Nanos, now: number): ReadonlyArray<readonly [lease: Lease, delta: Nanos]> {
-    this.advance(now)
+    this.observe(now)
+    this.#isRefusalNew = false
     const current = this.current()
     const changes: Array<readonly [Lease, Nanos]> = []
     let available = left
@@ -248,12 +289,29 @@ export class LeasedAccount implements Account {
       if (more > 0) changes.push([current, more])
       else this.#fullyLeasedUntil = now + exhaustedFor
     }
+    this.#look()
     return changes
   }
 
-  /** Whether its leases have to be written although nothing has happened: to give back what is not used. */
-  isIdle(now: number): boolean {
-    return now - this.#usedAt >= idleAfter && this.leases.some(({ allowance }) => allowance.granted > allowance.used)
+  /** Whether there is something to write: leases that have changed or are not used, or that the budget is used up. */
+  get isDue(): boolean {
+    const isIdle = this.#now - this.#usedAt >= idleAfter
+    return (
+      this.#isRefusalNew ||
+      this.leases.some(({ allowance, written }) => {
+        const { granted, reserved, spent, used } = allowance
+        return spent !== (written?.spent ?? 0) || reserved !== (written?.reserved ?? 0) || (isIdle && granted > used)
+      })
+    )
+  }
+
+  /** Takes note of the reservations made since it was called last. */
+  observe(now: number): void {
+    this.advance(now)
+    this.#look()
+    const { allowance } = this.current()
+    allowance.isUsed = false
+    allowance.largest = 0
   }
 
   /** Whether nothing is leased, spent or reserved: nothing of it would be missed if the budget came back. */

@@ -120,14 +120,14 @@ class Pool {
       const kept = new Map([...this.#leaving, ...this.index.all].map((account) => [account.key, account]))
       const accounts = budgets.map((budget) => {
         const account = kept.get(Account.identity(budget))
-        if (account === undefined) return new LeasedAccount(budget, now, this.#changed)
+        if (account === undefined) return new LeasedAccount(budget, this.#settings.lease, now, this.#urgent)
         kept.delete(Account.identity(budget))
         account.budget = budget
         return account
       })
       this.#leaving = new Set(kept.values())
       this.index = new Account.Index(accounts)
-      for (const account of [...accounts, ...this.#leaving]) this.#changed(account, true)
+      for (const account of [...accounts, ...this.#leaving]) this.#urgent(account)
     })
 
   /** Completes when the leases have been written once more, or the database is lost. */
@@ -152,21 +152,18 @@ class Pool {
     const accounts = [...this.index.all, ...this.#leaving]
     for (const { leases } of accounts)
       for (const { allowance } of leases) allowance.settle(allowance.reserved, allowance.reserved)
-    const written = Effect.andThen(
-      this.#write(accounts, () => 0),
-      this.#rows.retire,
-    )
+    const written = Effect.andThen(this.#write(accounts, false), this.#rows.retire)
     return Effect.ignore(Bounded.run(written, roundTimeout))
   })
 
   /** At once where leases cover the amount; where they do not, when they were renewed. */
   readonly take: Reservations.Take<LeasedAccount> = (accounts, nanos, now) => {
-    const allowances = this.#takeNow(accounts, nanos, now)
+    const allowances = Reservations.takeNow(accounts, nanos, now)
     if (allowances !== undefined) return Effect.succeed(allowances)
     const refuse = () => Reservations.refuse(accounts, nanos, now)
     const short = accounts.filter((account) => !account.at(now).fits(nanos))
     const again = Effect.suspend(() => {
-      const allowances = this.#takeNow(accounts, nanos, now)
+      const allowances = Reservations.takeNow(accounts, nanos, now)
       return allowances === undefined ? refuse() : Effect.succeed(allowances)
     })
     if (!this.#status.isUp()) {
@@ -178,7 +175,7 @@ class Pool {
     if (!short.every((account) => account.canWant(nanos, now))) return refuse()
     return Effect.suspend(() => {
       // Before the round that is under way could take back what another one gives.
-      for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
+      for (const account of accounts) account.at(now).tried(nanos)
       for (const account of short) account.want(nanos)
       return Effect.ensuring(
         Effect.andThen(Effect.timeoutOption(this.renewal, this.#settings.leaseWait), again),
@@ -189,19 +186,10 @@ class Pool {
     })
   }
 
-  #takeNow(accounts: ReadonlyArray<LeasedAccount>, nanos: Nanos, now: number): ReturnType<typeof Reservations.takeNow> {
-    const allowances = Reservations.takeNow(accounts, nanos, now)
-    if (allowances !== undefined) for (const account of accounts) account.onReserved(nanos, this.#chunk(account))
-    return allowances
-  }
-
-  readonly #changed = (account: LeasedAccount, isUrgent: boolean): void => {
+  readonly #urgent = (account: LeasedAccount): void => {
     this.#dirty.add(account)
-    if (isUrgent) this.#wake.openUnsafe()
+    this.#wake.openUnsafe()
   }
-
-  /** What a gateway leases at a time, in nanodollars. */
-  readonly #chunk = (account: LeasedAccount): Nanos => Math.ceil(account.amount * this.#settings.lease)
 
   /**
    * What other gateways have spent is read again, for those who want to know it: at most once in a while. Not within a
@@ -221,13 +209,15 @@ class Pool {
     const round = this.#round
     this.#round = undefined
     const now = this.#clock.currentTimeMillisUnsafe()
-    for (const account of this.index.all) if (account.isIdle(now)) this.#dirty.add(account)
+    for (const account of [...this.index.all, ...this.#leaving]) {
+      account.observe(now)
+      if (account.isDue) this.#dirty.add(account)
+    }
     const dirty = [...this.#dirty]
     this.#dirty = new Set()
-    for (const account of dirty) account.isDirty = false
     const written = Effect.andThen(
       this.#rows.signOfLife(now),
-      Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, this.#chunk), { discard: true }),
+      Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, true), { discard: true }),
     )
     return Bounded.run(written, roundTimeout).pipe(
       Effect.matchEffect({
@@ -246,11 +236,8 @@ class Pool {
     )
   })
 
-  /** Writes the leases of these accounts in one transaction, changed as `LeasedAccount.plan` says. */
-  #write(
-    accounts: ReadonlyArray<LeasedAccount>,
-    chunk: (account: LeasedAccount) => Nanos,
-  ): Effect.Effect<void, SqlError> {
+  /** Writes the leases of these accounts in one transaction, changed as `LeasedAccount.plan` says. `ahead`: also for later calls. */
+  #write(accounts: ReadonlyArray<LeasedAccount>, ahead: boolean): Effect.Effect<void, SqlError> {
     if (accounts.length === 0) return Effect.void
     return Effect.suspend(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
@@ -262,7 +249,7 @@ class Pool {
           account.elsewhere = elsewhere.get(account.key) ?? nothing
           const isLeaving = this.#leaving.has(account)
           const left = isLeaving ? 0 : account.amount - account.elsewhere.granted - account.granted
-          for (const [lease, delta] of account.plan(left, isLeaving ? 0 : chunk(account), now)) {
+          for (const [lease, delta] of account.plan(left, ahead && !isLeaving ? account.chunk : 0, now)) {
             if (delta > 0) additions.set(lease, delta)
           }
         }
