@@ -1,9 +1,11 @@
 /**
  * What features cost: a call with budgets and a ledger, on a tape, or with traces, against one with none of them.
  *
- * The differences are smaller than what a shared machine adds to one second and not to the next, so a gateway with a feature
- * and one without it are under load at the same time. Both are new processes, and the load does not pause before it is
- * measured: a gateway that idles between its turns loses compiled code, and two of one build then differ by up to 8 %.
+ * The differences are smaller than what a shared machine adds to one second and not to the next, or to one core and not to the
+ * other, so a gateway with a feature and one without it are under load at the same time on the same core.
+ *
+ * Both are new processes, whose load does not pause before it is measured, nor opens connections anew: for both V8 discards
+ * compiled code, and compiles it again.
  */
 import type { ChildProcess } from "node:child_process"
 import { globSync, mkdtempSync, rmSync } from "node:fs"
@@ -12,6 +14,7 @@ import type { TestPostgres } from "../packages/http/test/store/TestPostgres.ts"
 import { closeLater, end, start as startChild } from "./children.ts"
 import { type Configuration, deployment, type Options, startGateway } from "./gateway.ts"
 import { columns, each, endAll, interleave, measured, shape, startAll, whole } from "./measure.ts"
+import { bindTo } from "./process.ts"
 import { type Bar, mean, median, type Row, type Section, standardError } from "./table.ts"
 import type { Setting, Spec, Target } from "./target.ts"
 
@@ -114,7 +117,10 @@ interface Duration {
   readonly seconds: number
 }
 
-const duration = (quick: boolean): Duration => (quick ? { warmUp: 3, seconds: 2 } : { warmUp: 12, seconds: 7 })
+const duration = (quick: boolean): Duration => (quick ? { warmUp: 3, seconds: 2 } : { warmUp: 45, seconds: 10 })
+
+/** The core of both gateways of a pair. The upstream and the load generators find another. */
+const core = 1
 
 /** Pairs of each feature in a round: one for each order of the two starts. */
 const pairs = 2
@@ -131,8 +137,9 @@ const sideBySide = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise
     }
     return await Promise.all(
       started.map(async ({ generator, target }) => {
-        const connections = shape.connections / specs.length
+        bindTo(core, target.child.pid!)
         const own = { ...setting, generator }
+        const connections = shape.connections / started.length
         const { cpu, requests } = await measured(own, target, whole(target), connections, seconds, warmUp)
         return cpu / requests
       }),
@@ -184,8 +191,8 @@ const compareAll = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise
   return {
     title: "features",
     note:
-      `Pairs for each feature: ${setting.rounds}. A pair is a new gateway with it and a new one without, under load at the ` +
-      `same time, measured for ${seconds} s after ${warmUp} s. CPU is the median; the ratio is the mean of the pairs' ratios.`,
+      `Pairs for each feature: ${setting.rounds}. A pair is a new gateway with it and a new one without, under load on ` +
+      `one core at the same time, measured for ${seconds} s after ${warmUp} s. CPU is the median; the ratio is the mean of the pairs' ratios.`,
     columns: columns(lasting),
     ratios: [],
     rows: [

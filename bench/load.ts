@@ -8,8 +8,11 @@ import { ResponseReader } from "./response.ts"
 
 export interface Load extends Request {
   readonly connections: number
-  /** After that time no further request is sent. */
-  readonly seconds: number
+  /**
+   * The seconds of each lap, one after the other on the same connections: new ones have the target's runtime discard compiled
+   * code, and compile it again.
+   */
+  readonly laps: ReadonlyArray<number>
 }
 
 export interface Seen {
@@ -25,27 +28,27 @@ export interface Seen {
   readonly firstToken: number
 }
 
+/** Told after each lap; after the last one, when all connections are closed. */
 export type Report = { readonly seen: Seen } | { readonly failed: string }
 
 const percentile = (sorted: Float64Array, share: number) =>
   sorted.length === 0 ? 0 : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
 
-const run = (load: Load): Promise<Seen> =>
+const run = (load: Load, onLap: (seen: Seen) => void): Promise<void> =>
   new Promise((resolve, reject) => {
     const request = requestBytes(load)
     const whole: Array<number> = []
     const first: Array<number> = []
     let events = 0
     let open = load.connections
-    const began = performance.now()
-    const deadline = began + load.seconds * 1000
+    let isLast = false
+    let began = performance.now()
 
-    const closed = () => {
-      open -= 1
-      if (open > 0) return
-      const seconds = (performance.now() - began) / 1000
+    const endLap = () => {
+      const now = performance.now()
+      const seconds = (now - began) / 1000
       const latencies = Float64Array.from(whole).sort()
-      resolve({
+      onLap({
         requestsPerSecond: whole.length / seconds,
         eventsPerSecond: events / seconds,
         requests: whole.length,
@@ -54,6 +57,27 @@ const run = (load: Load): Promise<Seen> =>
         p99: percentile(latencies, 0.99),
         firstToken: percentile(Float64Array.from(first).sort(), 0.5),
       })
+      began = now
+      whole.length = 0
+      first.length = 0
+      events = 0
+    }
+
+    const startLap = ([seconds = 0, ...later]: ReadonlyArray<number>) => {
+      setTimeout(() => {
+        isLast = later.length === 0
+        if (isLast) return
+        endLap()
+        startLap(later)
+      }, seconds * 1000)
+    }
+    startLap(load.laps)
+
+    const closed = () => {
+      open -= 1
+      if (open > 0) return
+      endLap()
+      resolve()
     }
 
     for (let index = 0; index < load.connections; index++) {
@@ -83,7 +107,7 @@ const run = (load: Load): Promise<Seen> =>
         if (reader.status !== 200) return reject(new Error(`status ${reader.status}: ${reader.failure}`))
         reader.reset()
         whole.push(now - sent)
-        if (now > deadline) return socket.destroy()
+        if (isLast) return socket.destroy()
         ask()
       })
     }
@@ -91,8 +115,7 @@ const run = (load: Load): Promise<Seen> =>
 
 process.once("disconnect", () => process.exit())
 process.on("message", (load: Load) => {
-  run(load).then(
-    (seen) => process.send!({ seen } satisfies Report),
-    (error: unknown) => process.send!({ failed: String(error) } satisfies Report),
+  run(load, (seen) => process.send!({ seen } satisfies Report)).catch((error: unknown) =>
+    process.send!({ failed: String(error) } satisfies Report),
   )
 })

@@ -1,5 +1,4 @@
 /** What a client sees of a target under a load, and what the load costs the target's process. */
-import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { end } from "./children.ts"
 import type { Load, Report, Seen } from "./load.ts"
@@ -26,18 +25,27 @@ export const streamed = (asked: Asked, chunks: number, pace: number) => ({
   ...(pace > 0 ? { user: `${pace}` } : {}),
 })
 
-/** Asks the load generator for one measurement. */
-const ask = async (generator: ChildProcess, load: Load): Promise<Seen> => {
-  generator.send(load)
-  const timeout = AbortSignal.timeout(load.seconds * 1000 + 20_000)
-  const [report] = (await once(generator, "message", { signal: timeout })) as [Report]
-  if ("failed" in report) throw new Error(report.failed)
-  return report.seen
+/** Has the load generator put a target under load, lap by lap. */
+const laps = async function* (
+  { generator }: Setting,
+  { headers, port }: Asked,
+  body: object,
+  connections: number,
+  laps: ReadonlyArray<number>,
+): AsyncGenerator<Seen> {
+  generator.send({ port, headers, body, connections, laps } satisfies Load)
+  for (const seconds of laps) {
+    const timeout = AbortSignal.timeout(seconds * 1000 + 20_000)
+    const [report] = (await once(generator, "message", { signal: timeout })) as [Report]
+    if ("failed" in report) throw new Error(report.failed)
+    yield report.seen
+  }
 }
 
 /** Puts a target under load for some seconds. */
-export const press = ({ generator }: Setting, asked: Asked, body: object, connections: number, seconds: number) =>
-  ask(generator, { port: asked.port, headers: asked.headers, body, connections, seconds })
+export const press = async (setting: Setting, asked: Asked, body: object, connections: number, seconds: number) => {
+  for await (const _ of laps(setting, asked, body, connections, [seconds]));
+}
 
 /** Measures a target under a load, after some seconds of the same load: by default a moment. CPU time is in microseconds. */
 export const measured = async (
@@ -48,10 +56,15 @@ export const measured = async (
   seconds: number,
   warmUp = Math.min(0.3, seconds / 4),
 ) => {
-  await press(setting, target, body, connections, warmUp)
-  const before = cpuMicros(target.child.pid!)
-  const seen = await press(setting, target, body, connections, seconds)
-  return { ...seen, cpu: cpuMicros(target.child.pid!) - before }
+  const pid = target.child.pid!
+  let before = 0
+  let last: (Seen & { readonly cpu: number }) | undefined
+  for await (const seen of laps(setting, target, body, connections, [warmUp, seconds])) {
+    const now = cpuMicros(pid)
+    last = { ...seen, cpu: now - before }
+    before = now
+  }
+  return last!
 }
 
 /** One call. */

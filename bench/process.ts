@@ -1,4 +1,5 @@
 /** What processes cost, from `/proc`: a process is counted with its descendants, since some gateways fork workers. */
+import { spawnSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 
 interface Stat {
@@ -42,6 +43,12 @@ const family = (pid: number): ReadonlyArray<Stat> => {
 
 /** CPU time in microseconds that a process and its descendants have used since they started. */
 export const cpuMicros = (pid: number) => family(pid).reduce((sum, { cpu }) => sum + cpu, 0)
+
+/** Runs all threads of a process on one core from now on. Throws where the system has no `taskset`. */
+export const bindTo = (core: number, pid: number) => {
+  const { error, status, stderr } = spawnSync("taskset", ["-a", "-p", "-c", `${core}`, `${pid}`], { encoding: "utf8" })
+  if (error !== undefined || status !== 0) throw new Error(`taskset failed: ${error?.message ?? stderr.trim()}`)
+}
 
 const resident = (pid: number) => {
   try {
