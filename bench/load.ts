@@ -42,9 +42,18 @@ const run = (load: Load, onLap: (seen: Seen) => void): Promise<void> =>
     let events = 0
     let open = load.connections
     let isLast = false
+    let hasFailed = false
     let began = performance.now()
 
+    const fail = (error: unknown) => {
+      hasFailed = true
+      isLast = true
+      reject(error)
+    }
+
     const endLap = () => {
+      // The generator may be at its next load.
+      if (hasFailed) return
       const now = performance.now()
       const seconds = (now - began) / 1000
       const latencies = Float64Array.from(whole).sort()
@@ -65,7 +74,7 @@ const run = (load: Load, onLap: (seen: Seen) => void): Promise<void> =>
 
     const startLap = ([seconds = 0, ...later]: ReadonlyArray<number>) => {
       setTimeout(() => {
-        isLast = later.length === 0
+        isLast ||= later.length === 0
         if (isLast) return
         endLap()
         startLap(later)
@@ -91,10 +100,10 @@ const run = (load: Load, onLap: (seen: Seen) => void): Promise<void> =>
         socket.write(request)
       }
       socket.on("connect", ask)
-      socket.on("error", reject)
+      socket.on("error", fail)
       socket.on("close", closed)
       socket.on("end", () => {
-        if (waiting) reject(new Error("the connection was closed before the response was complete"))
+        if (waiting) fail(new Error("the connection was closed before the response was complete"))
       })
       socket.on("data", (bytes: Buffer) => {
         const before = reader.events
@@ -104,7 +113,7 @@ const run = (load: Load, onLap: (seen: Seen) => void): Promise<void> =>
         if (before < 2 && reader.events >= 2) first.push(now - sent)
         if (!complete) return
         waiting = false
-        if (reader.status !== 200) return reject(new Error(`status ${reader.status}: ${reader.failure}`))
+        if (reader.status !== 200) return fail(new Error(`status ${reader.status}: ${reader.failure}`))
         reader.reset()
         whole.push(now - sent)
         if (isLast) return socket.destroy()
