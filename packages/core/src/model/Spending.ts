@@ -12,6 +12,7 @@ export interface Spender {
   readonly open: (clock: Clock.Clock) => Spending
 }
 
+/** What one call may spend. */
 export interface Spending {
   /**
    * Called where `end` is sure to follow. Reserves the most that one attempt may cost. Succeeds with the name of another route,
@@ -30,9 +31,9 @@ export interface Spending {
 /** A call that is about to be made. */
 export interface PlannedCall {
   readonly route: string
-  /** Who pays for it. No caller does for a shadow call: it is neither in their budgets nor in their receipts. */
+  /** Who pays for it. Empty for a shadow call, which no caller pays for. */
   readonly payer: Payer
-  /** Whether it may use another route: no shadow call may, nor a call that already does. */
+  /** Whether a budget may have it use another route. False for a shadow call, and for a call that already uses one. */
   readonly mayUseAnother: boolean
   /** The most that one attempt of it may cost in US dollars. */
   readonly most: () => number
@@ -52,6 +53,7 @@ export interface Refusal {
   readonly retryAfter: number
 }
 
+/** An attempt that is about to be made. */
 export interface PlannedAttempt {
   readonly deployment: string
   readonly vendor: string | undefined
@@ -59,6 +61,7 @@ export interface PlannedAttempt {
   readonly most: () => number
 }
 
+/** What one attempt may spend. */
 export interface AttemptSpending {
   /** Called once, when the attempt has ended, as is `begin`. `cost` in US dollars, 0 if the provider was not called. */
   readonly end: (cost: number) => Effect.Effect<void>

@@ -9,7 +9,7 @@ import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
 import { defaultAlerts, toDollars, toNanos } from "@understudy/core/internal/spend/Budget"
 import * as Window from "@understudy/core/internal/spend/Window"
 
-/** What is leased for one part of a budget's window. A reservation that fits touches nothing else: what follows from it is found in rounds. */
+/** What is leased for one part of a budget's window. A reservation that fits changes nothing else; the next round sees it here. */
 class LeasedAllowance extends Allowance {
   /** The largest reservation that was tried since the account last observed it, and whether there was one. */
   largest: Nanos = 0
@@ -172,7 +172,7 @@ export class LeasedAccount implements Account {
     return this.#now - this.#largestAt < idleAfter ? Math.max(chunk, this.#largest) : chunk
   }
 
-  /** Remembers the largest reservation of late, and says below what the allowance is low. */
+  /** Remembers the largest reservation of the last seconds, and sets when the allowance is low. */
   #look(): void {
     const now = this.#now
     const { allowance } = this.current()
@@ -305,7 +305,7 @@ export class LeasedAccount implements Account {
     )
   }
 
-  /** Takes note of the reservations made since it was called last. */
+  /** Takes account of the reservations made since the last round. */
   observe(now: number): void {
     this.advance(now)
     this.#look()
