@@ -10,6 +10,7 @@ import * as HttpStatusReason from "@understudy/core/internal/model/HttpStatusRea
 import type { Reason } from "@understudy/core/ProviderError"
 import { ProviderError } from "@understudy/core/ProviderError"
 import type * as GoogleAuthLibrary from "google-auth-library"
+import { createPrivateKey } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
@@ -141,11 +142,29 @@ const parse = (text: string): Result.Result<Json.Fields, string> => {
   }
   const missing = required.filter((name) => fields[name] === undefined)
   if (missing.length > 0) return Result.fail(`must have ${missing.map((name) => `"${name}"`).join(", ")} (${type})`)
+  const problem =
+    keyProblem(fields["private_key"]) ?? keyProblem(Json.fields(fields["source_credentials"])["private_key"])
+  if (problem !== undefined) return Result.fail(problem)
   const universe = Json.nonEmptyString(fields["universe_domain"]) ?? "googleapis.com"
   return universe === "googleapis.com"
     ? Result.succeed(fields)
     : Result.fail(`belong to the universe ${universe}: only googleapis.com is supported`)
 }
+
+/** The problem of a private key that no request can be signed with. None of the key is shown. */
+const keyProblem = (key: unknown): string | undefined => {
+  if (key === undefined) return undefined
+  const read = Predicate.isString(key) ? Result.try(() => createPrivateKey(key)) : Result.fail(undefined)
+  if (Result.isSuccess(read)) {
+    const { asymmetricKeyType } = read.success
+    return asymmetricKeyType === "rsa" ? undefined : `must have an RSA key as "private_key": ${newKey}`
+  }
+  return Predicate.isString(key) && key.includes(String.raw`\n`)
+    ? String.raw`have a "private_key" with a backslash and an n in place of each line break: its JSON must have \n there, with one backslash`
+    : `must have a PEM key as "private_key", from -----BEGIN PRIVATE KEY----- to the end, with its line breaks: ${newKey}`
+}
+
+const newKey = "copy it from the JSON file that Google Cloud issued, or create a new key of the service account"
 
 /** The project of the credentials, if they name one. */
 export const projectOf = (source: Source): string | undefined =>

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { execFile } from "node:child_process"
+import { generateKeyPairSync } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -46,6 +47,16 @@ const stage = Effect.gen(function* () {
     Effect.map(server.received("ok", attempt), ({ headers }) => headers.authorization)
   return { server, google, folder, file, connect, authorization }
 })
+
+/** A private key that is not RSA. */
+const { privateKey: ellipticKey } = generateKeyPairSync("ec", {
+  namedCurve: "P-256",
+  privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  publicKeyEncoding: { type: "spki", format: "pem" },
+})
+
+/** A text between the lines of a PEM key. */
+const pem = (text: string): string => `-----BEGIN PRIVATE KEY-----\n${text}\n-----END PRIVATE KEY-----\n`
 
 const works = (provider: Provider["Service"]) => provider.chat(ask("ok"))
 
@@ -191,7 +202,6 @@ describe("without a token", () => {
         [google.serviceAccount, 429, "RateLimited", "(429)"],
         [google.serviceAccount, 503, "Overloaded", "(503)"],
         [{ ...google.serviceAccount, token_uri: "http://127.0.0.1:1/token" }, 200, "Network", "ECONNREFUSED"],
-        [{ ...google.serviceAccount, private_key: "no-key" }, 200, "Authentication", ""],
       ]
       for (const [credentials, status, reason, detail] of cases) {
         google.behave({ status })
@@ -250,11 +260,32 @@ describe("credentials", () => {
     Effect.gen(function* () {
       const { connect, file, google } = yield* stage
       const secret = "private-0123456789"
+      const privateKey = String(google.serviceAccount["private_key"])
       const cases: ReadonlyArray<readonly [Record<string, unknown> | string, string]> = [
         [`{ "private_key": ${secret}`, "credentials must be a JSON object"],
         [{ private_key: secret }, 'credentials must have a "type": one of service_account, authorized_user'],
         [{ type: "service_account", private_key: secret }, 'must have "client_email" (service_account)'],
         [{ ...google.serviceAccount, universe_domain: "example.com" }, "belong to the universe example.com"],
+        [{ ...google.serviceAccount, private_key: secret }, 'must have a PEM key as "private_key"'],
+        [{ ...google.serviceAccount, private_key: pem(secret) }, 'must have a PEM key as "private_key"'],
+        [{ ...google.serviceAccount, private_key: [secret] }, 'must have a PEM key as "private_key"'],
+        [
+          { ...google.serviceAccount, private_key: privateKey.replaceAll("\n", String.raw`\n`) },
+          String.raw`must have \n there, with one backslash`,
+        ],
+        [{ ...google.serviceAccount, private_key: ellipticKey }, 'must have an RSA key as "private_key"'],
+        [
+          {
+            type: "impersonated_service_account",
+            service_account_impersonation_url: google.url,
+            source_credentials: { ...google.serviceAccount, private_key: secret },
+          },
+          'must have a PEM key as "private_key"',
+        ],
+        [
+          file("key.json", JSON.stringify({ ...google.serviceAccount, private_key: secret })),
+          "key.json) must have a PEM",
+        ],
         [file("broken.json", secret), "must be a JSON object"],
         ["/nowhere.json", "credentials: neither JSON, nor a file that can be read: ENOENT"],
         [secret, "credentials: neither JSON, nor a file that can be read: ENOENT"],
@@ -267,6 +298,7 @@ describe("credentials", () => {
         const failure = yield* Effect.flip(connect(credentials))
         assert.include(failure.message, message)
         assert.notInclude(failure.message, secret)
+        for (const line of privateKey.split("\n").slice(1, -2)) assert.notInclude(failure.message, line)
         assert.isBelow(failure.message.length, 300)
       }
     }),
