@@ -3,6 +3,7 @@
  * credentials and model ids come from. A new vendor is one entry; one that speaks OpenAI's protocol is one entry in
  * `openai/Compatible.ts` instead.
  */
+import type { Name as Operation } from "@understudy/core/Operation"
 import type { Provider } from "@understudy/core/Provider"
 import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
@@ -54,6 +55,10 @@ export interface Vendor<Fields extends Schema.Struct.Fields = Schema.Struct.Fiel
   readonly models: string
   /** The address of its status page. */
   readonly statusPage?: string | undefined
+  /** The operations besides chat and embeddings that it is known to have. Default: none. */
+  readonly operations?: ReadonlySet<Operation> | undefined
+  /** Whether a deployment may list others, as with OpenAI's protocol, in which requests of all operations can be sent. */
+  readonly anyOperation?: boolean | undefined
 }
 
 const vendor = <const Fields extends Schema.Struct.Fields>(vendor: Vendor<Fields>): Vendor<Fields> => vendor
@@ -90,7 +95,7 @@ export const compatibleKeys = Schema.Struct({
 
 const compatible = Record.map(
   Compatible.vendors,
-  ({ models, statusPage, variable }: Compatible.Vendor, name: Compatible.Name) =>
+  ({ models, operations, statusPage, variable }: Compatible.Vendor, name: Compatible.Name) =>
     vendor({
       keys: compatibleKeys,
       layer: (keys, { connectTimeout }) =>
@@ -103,6 +108,8 @@ const compatible = Record.map(
       credentials: { keys: ["apiKey"], variables: variable === undefined ? [] : [variable] },
       models,
       statusPage,
+      operations,
+      anyOperation: true,
     }),
 )
 
@@ -123,6 +130,8 @@ export const vendors = {
     credentials: { keys: ["apiKey"], variables: ["OPENAI_API_KEY"] },
     models: "ids look like gpt-4o; a compatible endpoint lists its ids under /models",
     statusPage: "https://status.openai.com",
+    operations: Compatible.ofOpenAi,
+    anyOperation: true,
   }),
   anthropic: vendor({
     keys: Schema.Struct({
@@ -181,6 +190,7 @@ export const vendors = {
     models:
       "access to a model is granted per region in the Bedrock console; most newer models need an inference profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     statusPage: "https://health.aws.amazon.com",
+    operations: new Set(["rerank"]),
   }),
   gemini: vendor({
     keys: Schema.Struct({
@@ -238,6 +248,8 @@ export const vendors = {
     credentials: { keys: ["apiKey"], variables: ["AZURE_OPENAI_API_KEY"] },
     models: "the id is the name of a deployment in the Azure resource",
     statusPage: "https://azure.status.microsoft",
+    operations: Compatible.ofAzure,
+    anyOperation: true,
   }),
   ...compatible,
   simulated: vendor({

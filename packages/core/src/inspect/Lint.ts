@@ -10,6 +10,7 @@ import * as Acceptance from "../policy/Acceptance.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Options } from "../deployment/Deployment.ts"
 import type { Capabilities } from "../model/Capabilities.ts"
+import type { Name as Operation } from "../model/Operation.ts"
 import * as JsonSchema from "../model/JsonSchema.ts"
 import * as BoundRoute from "../route/BoundRoute.ts"
 import type { Problem } from "../route/Problem.ts"
@@ -59,6 +60,8 @@ interface Named {
 export interface Known {
   /** The names of those that are served nearby: see `ProviderService.local`. */
   readonly local?: ReadonlySet<string> | undefined
+  /** The operations that their servers are known to have, by name; not of servers that may have any. */
+  readonly operations?: ReadonlyMap<string, ReadonlySet<Operation>> | undefined
   /** The number of accounts of those that have several, by name: see `Deployment.Providers`. */
   readonly accounts?: ReadonlyMap<string, number> | undefined
 }
@@ -68,7 +71,7 @@ export const lint = (
   routes: Readonly<Record<string, Route>>,
   deployments: Readonly<Record<string, Options>>,
   defaults: Defaults,
-  { accounts, local }: Known = {},
+  { accounts, local, operations }: Known = {},
 ): Result.Result<Report, ReadonlyArray<Problem>> => {
   const candidates = new Map(
     Object.entries(deployments).map(([name, deployment]): [string, Named] => [
@@ -89,6 +92,7 @@ export const lint = (
         }),
         ...queuesOfNothing(deployments),
         ...uselessParams(deployments),
+        ...missingOperations(deployments, operations),
       ],
       worstCases: [...compiled.values()].filter(({ name }) => Object.hasOwn(routes, name)).map(worst),
     }
@@ -297,6 +301,24 @@ const uselessParams = (deployments: Readonly<Record<string, Options>>): Readonly
             ]),
       ]),
     ]
+  })
+
+/** Listed operations that the vendor is not known to have. It may have got them since. */
+const missingOperations = (
+  deployments: Readonly<Record<string, Options>>,
+  known: ReadonlyMap<string, ReadonlySet<Operation>> = new Map(),
+): ReadonlyArray<Problem> =>
+  Object.entries(deployments).flatMap(([name, { operations = [] }]) => {
+    const own = known.get(name)
+    const missing = own === undefined ? [] : operations.filter((each) => !own.has(each))
+    return missing.length === 0
+      ? []
+      : [
+          {
+            path: `deployments.${name}`,
+            message: `lists ${missing.join(", ")} in \`operations\`, which its vendor is not known to have: if it answers such a call with 404, the next deployment is tried. Remove what it does not have`,
+          },
+        ]
   })
 
 const hasLimits = ({ limits: { concurrency, rpd, rpm, tpm } = {} }: Options): boolean =>

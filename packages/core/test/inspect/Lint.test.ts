@@ -38,6 +38,21 @@ describe("Lint.lint, warnings", () => {
     )
   })
 
+  it("warns of operations that a deployment lists and its vendor is not known to have", () => {
+    const operations = ["rerank", "files"] as const
+    const deployments = { a: { operations }, b: { operations }, c: { operations }, d: {} }
+    const known = {
+      operations: new Map([
+        ["a", new Set(["files"] as const)],
+        ["b", new Set(operations)],
+        ["d", new Set<never>()],
+      ]),
+    }
+    assert.deepStrictEqual(warnings({}, deployments, {}, known), [
+      "deployments.a: lists rerank in `operations`, which its vendor is not known to have: if it answers such a call with 404, the next deployment is tried. Remove what it does not have",
+    ])
+  })
+
   it("warns of affinity that has no effect", () => {
     const affinity = { affinity: {} }
     const inside = Route.when([{ if: {}, use: Route.balance("cost", ["b", "off"], affinity) }], "a")

@@ -5,6 +5,7 @@ import * as Lint from "@understudy/core/Lint"
 import type { Problem, Settings } from "@understudy/providers/Config"
 import * as Address from "@understudy/providers/internal/config/Address"
 import * as Prices from "@understudy/providers/internal/Prices"
+import * as VendorOperations from "@understudy/providers/internal/config/VendorOperations"
 import { keyPath } from "@understudy/providers/internal/config/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
@@ -14,7 +15,15 @@ import { section } from "./Table.ts"
 export const lines = ({ defaults, deployments, routes }: Settings): ReadonlyArray<string> => {
   const local = Object.keys(deployments).filter((name) => Address.isLocal(deployments[name]!))
   const accounts = Object.entries(deployments).map(([name, { apiKeys }]) => [name, apiKeys?.length ?? 1] as const)
-  const report = Lint.lint(routes, deployments, defaults, { local: new Set(local), accounts: new Map(accounts) })
+  const operations = Object.entries(deployments).flatMap(([name, deployment]) => {
+    const known = VendorOperations.known(deployment)
+    return known === undefined ? [] : [[name, known] as const]
+  })
+  const report = Lint.lint(routes, deployments, defaults, {
+    local: new Set(local),
+    accounts: new Map(accounts),
+    operations: new Map(operations),
+  })
   // Routes of a decoded configuration are consistent.
   if (Result.isFailure(report)) return []
   const { warnings, worstCases } = report.success

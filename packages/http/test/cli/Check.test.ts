@@ -90,6 +90,25 @@ deployments:
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
   )
 
+  it.effect("warns of a listed operation that a vendor is not known to have, and not of one of another server", () =>
+    Effect.gen(function* () {
+      const { code, lines } = yield* check(`
+deployments:
+  gpt: { provider: openai, model: gpt-4o, apiKey: x, operations: [rerank] }
+  grok: { provider: openai, model: gpt-4o, apiKey: x, operations: [files, realtime], baseUrl: "https://api.x.ai/v1" }
+  speech: { provider: groq, model: gpt-4o, apiKey: x, operations: [audio.speech], price: { input: 1, output: 1 } }
+  own: { provider: openai, model: cohere, operations: [rerank], baseUrl: "https://llm.example.com", price: { input: 1, output: 1 } }
+`)
+      const missing = (operation: string) =>
+        `lists ${operation} in \`operations\`, which its vendor is not known to have: if it answers such a call with 404, the next deployment is tried. Remove what it does not have`
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(
+        lines.filter((line) => line.includes("`operations`")),
+        [`  deployments.gpt: ${missing("rerank")}`, `  deployments.grok: ${missing("files")}`],
+      )
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)),
+  )
+
   it.effect("lists what of a LiteLLM configuration is not imported", () =>
     Effect.gen(function* () {
       const { code, lines } = yield* check(`

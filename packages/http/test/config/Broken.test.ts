@@ -97,6 +97,11 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
     'keys[0].budgets[0].then.use: "bb" does not exist: did you mean "b"?',
     'budgets: budgets need a database: add database: "sqlite:./understudy.db", or postgres://… for several gateways',
   ],
+  operations: [
+    "deployments.sonnet.operations: anthropic has none of these operations: remove the key",
+    "deployments.cohere.operations: bedrock has only rerank: remove images.generations",
+    'deployments.gpt-4o.operations[1]: expected one of completions, moderations, images.generations, images.edits, images.variations, audio.speech, audio.transcriptions, audio.translations, rerank, files, batches, realtime, found "reranking"',
+  ],
   proxies: [
     "deployments.gpt-4o.proxy: expected the http or https address of a proxy, such as http://127.0.0.1:3128, found another text",
     "deployments.sonnet.proxy: expected the http or https address of a proxy, such as http://127.0.0.1:3128, found a number",

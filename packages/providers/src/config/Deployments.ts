@@ -22,6 +22,7 @@ import { describeValue, invalidValue, unknownKey } from "./ConfigError.ts"
 import { PositiveMillis } from "./DurationText.ts"
 import { Faults } from "./Faults.ts"
 import { Params } from "./Params.ts"
+import * as VendorOperations from "./VendorOperations.ts"
 import { amount, count, countOrNone, flag, secrets, text, word } from "./Fields.ts"
 
 const optional = Schema.optionalKey
@@ -177,7 +178,15 @@ const readAs = <Name extends VendorName>(
   const unknownKeys = Object.keys(input)
     .filter((key) => !known.includes(key))
     .map((key) => unknownKey(place.path, key, known, elsewhere(provider)(key)))
-  const common = decode(Common, only(input, Common.fields), place, Policies.wrongPlaceHint)
+  const common = Result.flatMap(
+    decode(Common, only(input, Common.fields), place, Policies.wrongPlaceHint),
+    (common) => {
+      const problem = VendorOperations.problem(provider, common.operations ?? [])
+      return problem === undefined
+        ? Result.succeed(common)
+        : Result.fail([{ path: within(place, "operations").path, message: problem }])
+    },
+  )
   const keys = decode(vendor.keys, only(input, vendor.keys.fields), place)
   const accounts = Result.flatMap(
     decode(Accounts, hasApiKey(provider) ? only(input, Accounts.fields) : {}, place),

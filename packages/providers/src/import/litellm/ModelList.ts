@@ -4,12 +4,13 @@
 import type { Name } from "@understudy/core/Operation"
 import { names } from "@understudy/core/Operation"
 import * as Wildcard from "@understudy/core/internal/route/Wildcard"
+import { isVendor } from "../../Catalog.ts"
 import { keyPath } from "../../config/ConfigError.ts"
+import * as VendorOperations from "../../config/VendorOperations.ts"
 import type { Document } from "../ImportReader.ts"
 import type { NotImported } from "../Report.ts"
 import { ImportReader, compact } from "../ImportReader.ts"
 import * as Budgets from "./Budgets.ts"
-import * as Compatible from "../../openai/Compatible.ts"
 import * as Limits from "./Limits.ts"
 import * as Params from "../Params.ts"
 import * as Vendors from "./Vendors.ts"
@@ -142,10 +143,7 @@ const modes: ReadonlyMap<string, ReadonlyArray<Name>> = new Map<string, Readonly
 /** The operations of a provider. One with OpenAI's protocol may be any server. */
 const operationsOf = (provider: unknown): ReadonlySet<Name> => {
   if (provider === "openai") return new Set(names)
-  if (provider === "azure") return Compatible.ofAzure
-  if (provider === "bedrock") return new Set<Name>(["rerank"])
-  const [, vendor] = Object.entries(Compatible.vendors).find(([name]) => name === provider) ?? []
-  return vendor?.operations ?? new Set()
+  return isVendor(provider) ? VendorOperations.of(provider) : new Set()
 }
 
 /** The `litellm_params` merged with those of the credential. The deployment's own take precedence. */
