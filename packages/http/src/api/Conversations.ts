@@ -39,9 +39,7 @@ export const endpoints = ({ conversations }: ResponseStore["Service"]) => {
     const body = yield* JsonBody.read
     const items = yield* itemsIn(body, maxFirstItems)
     const metadata = yield* metadataIn(body)
-    const row = yield* lost(conversations.create((yield* Caller)?.id ?? "", metadata))
-    if (items.length > 0) yield* lost(conversations.append(row.key_id, row.id, items))
-    return json(toJson(row))
+    return json(toJson(yield* lost(conversations.create((yield* Caller)?.id ?? "", metadata, items))))
   })
 
   const add = (row: Row) =>

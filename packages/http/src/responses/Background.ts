@@ -18,12 +18,12 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
 import type { InFlight } from "../InFlight.ts"
 import * as EventLog from "./EventLog.ts"
 import { inTime } from "./InTime.ts"
-import * as Items from "./Items.ts"
 import type { Ended, Failure, Run } from "./ResponseStore.ts"
 import { TooMany } from "./ResponseStore.ts"
 import * as Rows from "./Rows.ts"
@@ -35,8 +35,8 @@ export interface Options {
   /** The most responses that run at once in this process. */
   readonly limit: number
   readonly inFlight: InFlight
-  /** Adds the items of a response that has ended to its conversation. */
-  readonly append: (ended: Ended, response: string) => Effect.Effect<void, StoreLost>
+  /** Writes the items of a response that has ended, in the transaction that ends it. */
+  readonly insertItems: (ended: Ended, response: string) => Effect.Effect<void, SqlError>
 }
 
 export interface Background {
@@ -78,8 +78,8 @@ const crashed: Failure = {
 }
 
 export const make = Effect.fnUntraced(function* ({
-  append,
   inFlight,
+  insertItems,
   limit,
   sql,
 }: Options): Effect.fn.Return<Background, never, Scope.Scope> {
@@ -98,19 +98,20 @@ export const make = Effect.fnUntraced(function* ({
   })
   yield* Effect.forkScoped(Effect.repeat(Effect.ignore(renew), Schedule.spaced(interval)))
 
-  /** Succeeds with whether the response ran until now: its client may have cancelled or deleted it. */
-  const end = (id: string, status: string, response: string) =>
-    sql.withTransaction(
-      Effect.tap(RunningRows.end(sql, { id, status, response }), (isEnded) =>
-        isEnded ? Rows.insertItems(sql, id, Items.ids(Items.ofOutput(response))) : Effect.void,
+  /** Ends a response with the items that it has, unless its client has cancelled or deleted it. */
+  const complete = (queued: Ended, response: string) => {
+    const status = Json.string(Json.fields(Json.parse(response))["status"])
+    return sql.withTransaction(
+      Effect.tap(RunningRows.end(sql, { id: queued.id, status, response }), (isEnded) =>
+        isEnded ? insertItems(queued, response) : Effect.void,
       ),
     )
+  }
 
-  /** Writes how a response has ended. Succeeds with whether it did: see `end`. */
-  const endSurely = (id: string, status: string, response: string, times = endTries) =>
-    Effect.catch(
-      Effect.retry(inTime(end(id, status, response)), { times, schedule: Schedule.spaced("1 second") }),
-      ({ message }) => Effect.as(Effect.logError(`The end of response ${id} could not be stored: ${message}`), false),
+  /** Writes how a response has ended. */
+  const endSurely = (id: string, end: Effect.Effect<boolean, SqlError>, times = endTries) =>
+    Effect.catch(Effect.retry(inTime(end), { times, schedule: Schedule.spaced("1 second") }), ({ message }) =>
+      Effect.logError(`The end of response ${id} could not be stored: ${message}`),
     )
 
   const task = (queued: Ended, run: Run): Effect.Effect<void> =>
@@ -123,13 +124,7 @@ export const make = Effect.fnUntraced(function* ({
         const running = Effect.raceFirst(Effect.andThen(Effect.ignore(begun), run(log.publish)), flushing)
         const exit = yield* Effect.exit(restore(running))
         yield* log.flush
-        if (Exit.isSuccess(exit)) {
-          const status = Json.string(Json.fields(Json.parse(exit.value))["status"])
-          if (!(yield* endSurely(id, status, exit.value))) return undefined
-          return yield* Effect.catch(append(queued, exit.value), ({ message }) =>
-            Effect.logError(`Response ${id} could not be added to its conversation: ${message}`),
-          )
-        }
+        if (Exit.isSuccess(exit)) return yield* endSurely(id, complete(queued, exit.value))
         const { cause } = exit
         const failure = Option.getOrElse(Cause.findErrorOption(cause), () =>
           Cause.hasInterruptsOnly(cause) ? stopped : crashed,
@@ -137,8 +132,8 @@ export const make = Effect.fnUntraced(function* ({
         if (failure === crashed) yield* Effect.logError(`Unhandled error in background response ${id}`, cause)
         // A gateway that stops does not wait for a lost database: the lease ends.
         const times = failure === stopped ? 1 : endTries
-        yield* endSurely(id, "failed", Stored.withStatus(response, "failed", failure), times)
-        return undefined
+        const failed = Stored.withStatus(response, "failed", failure)
+        return yield* endSurely(id, RunningRows.end(sql, { id, status: "failed", response: failed }), times)
       }),
     )
 
@@ -146,7 +141,8 @@ export const make = Effect.fnUntraced(function* ({
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (!RunningRows.isRunning(row.status) || (row.lease_until ?? 0) > now) return Effect.succeed(row)
       const response = Stored.withStatus(row.response, "failed", stopped)
-      return Effect.as(inTime(end(row.id, "failed", response)), { ...row, status: "failed", response })
+      const failed = { id: row.id, status: "failed", response }
+      return Effect.as(inTime(RunningRows.end(sql, failed)), { ...row, ...failed })
     })
 
   return {

@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import { randomUUID } from "node:crypto"
 import * as ConversationRows from "./ConversationRows.ts"
 import { inTime } from "./InTime.ts"
@@ -12,7 +13,12 @@ import * as Items from "./Items.ts"
 import type { StoreLost } from "./StoreLost.ts"
 
 export interface Conversations {
-  readonly create: (keyId: string, metadata: string) => Effect.Effect<ConversationRows.Row, StoreLost>
+  /** Makes a conversation with these items. */
+  readonly create: (
+    keyId: string,
+    metadata: string,
+    items: ReadonlyArray<unknown>,
+  ) => Effect.Effect<ConversationRows.Row, StoreLost>
   readonly find: (keyId: string, id: string) => Effect.Effect<ConversationRows.Row | undefined, StoreLost>
   readonly update: (row: ConversationRows.Row, metadata: string) => Effect.Effect<ConversationRows.Row, StoreLost>
   readonly remove: (row: ConversationRows.Row) => Effect.Effect<void, StoreLost>
@@ -31,15 +37,37 @@ export interface Conversations {
   readonly removeItem: (row: ConversationRows.Row, itemId: string) => Effect.Effect<boolean, StoreLost>
 }
 
+/**
+ * Adds items to a conversation, in the transaction that is open or in one of its own. Succeeds with them: each with an id. `keep` is
+ * in milliseconds.
+ */
+export const append = (
+  sql: SqlClient,
+  keep: number,
+  keyId: string,
+  id: string,
+  items: ReadonlyArray<unknown>,
+): Effect.Effect<ReadonlyArray<Items.Item>, SqlError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (at) => {
+    const listed = Items.listed(items, randomUUID().replaceAll("-", ""))
+    const rows = listed.map((item) => ({ id: String(item["id"]), item: JSON.stringify(item) }))
+    return Effect.as(ConversationRows.append(sql, keyId, id, rows, at + keep), listed)
+  })
+
 /** `keep` is in milliseconds. */
 export const make = (sql: SqlClient, keep: number): Conversations => {
   const now = Clock.currentTimeMillis
   return {
-    create: (key_id, metadata) =>
+    create: (key_id, metadata, items) =>
       Effect.flatMap(now, (at) => {
         const id = `conv_${randomUUID().replaceAll("-", "")}`
         const row = { id, key_id, metadata, items: 0, created_at: at, expires_at: at + keep }
-        return Effect.as(inTime(ConversationRows.insert(sql, row)), row)
+        const inserted = ConversationRows.insert(sql, row)
+        const written =
+          items.length === 0
+            ? inserted
+            : sql.withTransaction(Effect.andThen(inserted, append(sql, keep, key_id, id, items)))
+        return Effect.as(inTime(written), row)
       }),
     find: (keyId, id) =>
       Items.isId(id)
@@ -51,12 +79,7 @@ export const make = (sql: SqlClient, keep: number): Conversations => {
       Effect.map(inTime(ConversationRows.items(sql, id, maxSize)), (rows) =>
         rows?.map(({ item }) => Items.ofJson(item)),
       ),
-    append: (keyId, id, items) =>
-      Effect.flatMap(now, (at) => {
-        const listed = Items.listed(items, randomUUID().replaceAll("-", ""))
-        const rows = listed.map((item) => ({ id: String(item["id"]), item: JSON.stringify(item) }))
-        return Effect.as(inTime(ConversationRows.append(sql, keyId, id, rows, at + keep)), listed)
-      }),
+    append: (keyId, id, items) => inTime(append(sql, keep, keyId, id, items)),
     removeItem: ({ id }, itemId) =>
       Items.isId(itemId) ? inTime(ConversationRows.removeItem(sql, id, itemId)) : Effect.succeed(false),
   }

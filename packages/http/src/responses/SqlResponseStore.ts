@@ -37,13 +37,19 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
       const sql = yield* SqlClient
       const keep = Duration.toMillis(settings.keep)
       const conversations = Conversations.make(sql, keep)
-      /** Adds the items of a response that has ended to its conversation. */
-      const append = ({ conversation_id: id, input, key_id: keyId }: Ended, response: string) =>
-        id === null
-          ? Effect.void
-          : Effect.asVoid(conversations.append(keyId, id, [...Items.ofList(input), ...Items.ofOutput(response)]))
+      /** Writes the ids of the items of a response that has ended, and adds the items to its conversation. */
+      const insertItems = ({ conversation_id: id, id: responseId, input, key_id: keyId }: Ended, response: string) => {
+        const output = Items.ofOutput(response)
+        const written = Rows.insertItems(sql, responseId, Items.ids(output))
+        return id === null
+          ? written
+          : Effect.andThen(
+              written,
+              Effect.asVoid(Conversations.append(sql, keep, keyId, id, [...Items.ofList(input), ...output])),
+            )
+      }
       const background = yield* Background.make({
-        append,
+        insertItems,
         sql,
         limit: settings.background,
         inFlight: (yield* Drain).inFlight,
@@ -68,14 +74,13 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
         find,
         conversations,
         save: (ended) =>
-          Effect.andThen(
-            inTime(
+          inTime(
+            sql.withTransaction(
               Effect.andThen(
-                Rows.insertItems(sql, ended.id, Items.ids(Items.ofOutput(ended.response))),
                 insert(ended, { gateway_id: null, lease_until: null }),
+                insertItems(ended, ended.response),
               ),
             ),
-            append(ended, ended.response),
           ),
         chain: (keyId, id, maxSize) =>
           Items.isId(id)
@@ -96,7 +101,8 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
               expires_at < at + keep - Math.min(minExtension, keep / 2) ? [id] : [],
             ),
           ),
-        start: (queued, run) => background.start(queued, run, (running) => inTime(insert(queued, running))),
+        start: (queued, run) =>
+          background.start(queued, run, (running) => inTime(sql.withTransaction(insert(queued, running)))),
         cancel: (keyId, id) =>
           Effect.flatMap(find(keyId, id), (row) => (row === undefined ? Effect.undefined : background.cancel(row))),
         events: background.events,

@@ -1,11 +1,15 @@
 /** Conversations, with the `openai` client: their items, and the calls that read and add to them. */
 import { assert, it } from "@effect/vitest"
 import * as Behavior from "@understudy/providers/testing/Behavior"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import { SqlClient } from "effect/sql/SqlClient"
 import { APIError } from "openai"
 import type OpenAI from "openai"
+import * as Store from "../../src/store/Store.ts"
 import { onEach } from "../store/Databases.ts"
 import * as TestGateway from "../TestGateway.ts"
 
@@ -110,6 +114,67 @@ onEach("conversations", ({ database }) => {
       })
       assert.strictEqual(texts[0], "one")
       assert.lengthOf(texts, 2)
+    }),
+  )
+
+  /** A gateway with a conversation whose next items the database refuses, until `accept`. */
+  const refusing = Effect.gen(function* () {
+    const stored = yield* Effect.promise(database)
+    const gateway = yield* TestGateway.make({ database: stored })
+    const sql = Context.get(yield* Layer.build(Store.layer(stored)), SqlClient)
+    const { id } = yield* Effect.promise(() => gateway.client.conversations.create())
+    yield* sql`INSERT INTO conversation_items (conversation_id, position, id, item) VALUES (${id}, 0, 'taken', '{}')`
+    const accept = sql`DELETE FROM conversation_items WHERE id = 'taken'`
+    const rowsIn = (table: string) => Effect.map(sql`SELECT * FROM ${sql(table)}`, ({ length }) => length)
+    return { gateway, id, sql, accept, rowsIn } as const
+  })
+
+  it.live("and the responses that add to them are stored together, or neither", () =>
+    Effect.gen(function* () {
+      const { accept, gateway, id, rowsIn } = yield* refusing
+      const call = Effect.promise(() =>
+        gateway.client.responses.create({ model: "assistant", input: "one", conversation: id }),
+      )
+      assert.propertyVal(yield* call, "store", false)
+      for (const table of ["responses", "response_items"]) assert.strictEqual(yield* rowsIn(table), 0, table)
+      yield* accept
+      assert.propertyVal(yield* call, "store", true)
+      assert.strictEqual(yield* rowsIn("responses"), 1)
+      assert.lengthOf(yield* textsOf(gateway, id), 2)
+    }),
+  )
+
+  it.live("and the ends of background responses are stored together, once the database takes both", () =>
+    Effect.gen(function* () {
+      const { accept, gateway, id, rowsIn } = yield* refusing
+      const { responses } = gateway.client
+      const stream = yield* Effect.promise(() =>
+        responses.create({ model: "assistant", input: "one", conversation: id, background: true, stream: true }),
+      )
+      const response = yield* Effect.promise(async () => {
+        for await (const event of stream) if (event.type === "response.completed") return event.response
+        return assert.fail("no response.completed")
+      })
+      const read = Effect.promise(() => responses.retrieve(response.id))
+      assert.strictEqual((yield* read).status, "in_progress")
+      assert.strictEqual(yield* rowsIn("response_items"), 0)
+      yield* accept
+      yield* Effect.repeat(read, {
+        until: ({ status }) => status === "completed",
+        schedule: Schedule.spaced("20 millis"),
+      })
+      assert.lengthOf(yield* textsOf(gateway, id), 2)
+      assert.strictEqual(yield* rowsIn("response_items"), response.output.length)
+    }),
+  )
+
+  it.live("are made with their first items, or not at all", () =>
+    Effect.gen(function* () {
+      const { gateway, rowsIn, sql } = yield* refusing
+      yield* sql`DROP TABLE conversation_items`
+      const made = yield* rejected(() => gateway.client.conversations.create({ items: [user("one")] }))
+      assert.strictEqual(made.status, 503)
+      assert.strictEqual(yield* rowsIn("conversations"), 1)
     }),
   )
 
