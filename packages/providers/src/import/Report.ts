@@ -29,7 +29,7 @@ export const groupOf = (path: string): Group => {
   return protects.test(name) || sections.test(path) ? "safety" : "harmless"
 }
 
-const notes = /logs?$|logging|callback|max_fallbacks|allowed_fails/i
+const notes = /logs?$|logging|callback|max_fallbacks|allowed_?fails/i
 
 const sections = /budget|rate_limit|governance|guardrail/i
 

@@ -747,6 +747,9 @@ litellm_settings: { fallbacks: [{ a: ["x/gpt"] }, { "x/*": [b] }] }
   })
 })
 
+const policy = "router_settings.allowed_fails_policy"
+const together = "a circuit counts failures of all kinds together: set `circuit.failures`: not imported"
+
 const settings: ReadonlyArray<readonly [settings: string, defaults: object, report?: ReadonlyArray<string>]> = [
   ["router_settings: { num_retries: 4, retry_after: 5 }", { retry: { times: 4, base: "5s" } }],
   ["litellm_settings: { num_retries: 4 }\nrouter_settings: { num_retries: 1 }", { retry: { times: 1 } }],
@@ -772,7 +775,40 @@ const settings: ReadonlyArray<readonly [settings: string, defaults: object, repo
     { circuit: { failures: 1 } },
     [
       "router_settings.disable_cooldowns: circuits cannot be disabled, and an open one is probed after `circuit.open`: not imported",
-      "router_settings.allowed_fails_policy: circuits have one failure threshold for all errors: not imported",
+      `${policy}.TimeoutErrorAllowedFails: ${together}`,
+    ],
+  ],
+  [
+    "router_settings: { allowed_fails_policy: { TimeoutErrorAllowedFails: 4, InternalServerErrorAllowedFails: 4 } }",
+    { circuit: { failures: 5 } },
+  ],
+  [
+    "router_settings: { allowed_fails_policy: { InternalServerErrorAllowedFails: 2 } }\nlitellm_settings: { allowed_fails: 2 }",
+    { circuit: { failures: 3 } },
+  ],
+  [
+    "router_settings: { allowed_fails_policy: { InternalServerErrorAllowedFails: 2 } }",
+    {},
+    [`${policy}.InternalServerErrorAllowedFails: ${together}`],
+  ],
+  [
+    "router_settings: { allowed_fails: 2, allowed_fails_policy: { TimeoutErrorAllowedFails: 4, InternalServerErrorAllowedFails: 4 } }",
+    { circuit: { failures: 3 } },
+    [`${policy}.TimeoutErrorAllowedFails: ${together}`, `${policy}.InternalServerErrorAllowedFails: ${together}`],
+  ],
+  [
+    "router_settings: { allowed_fails_policy: { AuthenticationErrorAllowedFails: 0, RateLimitErrorAllowedFails: 0 } }",
+    {},
+  ],
+  [
+    "router_settings: { allowed_fails_policy: { AuthenticationErrorAllowedFails: 9, RateLimitErrorAllowedFails: 9, BadRequestErrorAllowedFails: 9, ContentPolicyViolationErrorAllowedFails: 9, Odd: 1 } }",
+    {},
+    [
+      `${policy}.RateLimitErrorAllowedFails: a deployment cools down after the first 429, for as long as the provider asks: not imported`,
+      `${policy}.AuthenticationErrorAllowedFails: the first rejected credential opens the circuit, for \`circuit.permanentFailure\`: not imported`,
+      `${policy}.BadRequestErrorAllowedFails: such errors never open a circuit: not imported`,
+      `${policy}.ContentPolicyViolationErrorAllowedFails: such errors never open a circuit: not imported`,
+      `${policy}.Odd: has no equivalent: not imported`,
     ],
   ],
   ["router_settings: { timeout: 30 }", { timeout: { attempt: "30s", firstToken: "30s", idle: "30s" } }],

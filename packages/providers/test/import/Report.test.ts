@@ -15,6 +15,7 @@ describe("the report of an import", () => {
       ["general_settings.disable_spend_logs", "harmless"],
       ["litellm_settings.success_callback", "harmless"],
       ["router_settings.allowed_fails_policy", "harmless"],
+      ["router_settings.allowed_fails_policy.AuthenticationErrorAllowedFails", "harmless"],
       ["functions.chat.parallel_tool_calls", "harmless"],
       ["litellm_settings.set_verbose", "harmless"],
     ]

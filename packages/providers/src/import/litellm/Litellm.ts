@@ -195,7 +195,7 @@ const groupRetries = (settings: ReadonlyArray<ImportReader>): ReadonlyMap<string
   )
 
 /** The `defaults` section. `timeout.total` is at least as long as the longest attempt timeout. */
-const defaults = (settings: ReadonlyArray<ImportReader>, deployments: Document): Document | undefined => {
+const defaults = (settings: readonly [ImportReader, ImportReader], deployments: Document): Document | undefined => {
   const times = first(settings, (place) => place.countOrNone("num_retries"))
   const timesByReason = first(settings, (place) => Limits.timesByReason(place.mapping("retry_policy")))
   const timeout = first(settings, (place) => Limits.timeout(place, ["timeout", "request_timeout"]))
@@ -203,10 +203,12 @@ const defaults = (settings: ReadonlyArray<ImportReader>, deployments: Document):
     if (place.flag("disable_cooldowns") === true) place.warn("disable_cooldowns", Limits.noCooldown)
   }
   const unsupportedParams = first(settings, Limits.unsupported)
-  const circuits = settings.map(Limits.circuit)
+  const [router, litellm] = settings
+  const inherited = Limits.circuit(litellm)
+  const circuit = Limits.circuit(router, litellm.countOrNone("allowed_fails"))
   return compact({
     retry: compact({ times, timesByReason, base: first(settings, (place) => place.time("retry_after", "seconds")) }),
-    circuit: compact({ ...circuits[1], ...circuits[0] }),
+    circuit: compact({ ...inherited, ...circuit }),
     unsupportedParams,
     timeout: compact({ ...timeout, total: total([{ timeout }, ...Object.values(deployments)]) }),
   })
@@ -266,7 +268,6 @@ const keys = (general: ImportReader): ReadonlyArray<Document> | undefined => {
 }
 
 const whyOfSettings = {
-  allowed_fails_policy: "circuits have one failure threshold for all errors: not imported",
   max_fallbacks: "the length of a route limits its fallbacks: not imported",
   routing_strategy_args: "strategies have no settings: not imported",
 }
