@@ -54,11 +54,16 @@ export const store = <E, E2>(
 const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, CannotStore> =>
   Effect.tryPromise({ try: run, catch: (cause) => new CannotStore(cause) })
 
-const opened: Effect.Effect<FileHandle, CannotStore> = attempt(async () => {
+const opened: Effect.Effect<FileHandle, CannotStore> = Effect.suspend(() => {
   const path = join(tmpdir(), `understudy-${randomUUID()}`)
-  const handle = await open(path, "wx+", 0o600)
-  await unlink(path)
-  return handle
+  return Effect.flatMap(
+    attempt(() => open(path, "wx+", 0o600)),
+    (handle) =>
+      attempt(() => unlink(path)).pipe(
+        Effect.as(handle),
+        Effect.tapError(() => Effect.promise(() => handle.close())),
+      ),
+  )
 })
 
 const writeAll = async (handle: FileHandle, chunk: Uint8Array, at: number): Promise<void> => {
