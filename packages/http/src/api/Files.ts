@@ -83,7 +83,7 @@ const named =
     }))
 
 const upload: Read = (router) =>
-  Effect.flatMap(MultipartForm.read, (parts) =>
+  Effect.flatMap(MultipartForm.read({ name: "file" }), (parts) =>
     Effect.map(routed(router, parts), ({ model, parts }) => ({
       operation: "files",
       model,
@@ -100,10 +100,7 @@ const routed = (
   const model = Operation.field({ body }, "model")
   const named = Predicate.isString(model) && model !== "" ? model : undefined
   const [file] = Operation.filesOf({ body })
-  if (file === undefined) {
-    return Effect.fail(ApiError.invalid("Missing required parameter: 'file'.", { param: "file" }))
-  }
-  if (Operation.field({ body }, "purpose") !== "batch") {
+  if (file === undefined || Operation.field({ body }, "purpose") !== "batch") {
     return Effect.map(routeOf(router, named), (model) => ({ model, parts }))
   }
   return Effect.flatMap(BatchFile.read(file), (batch) =>

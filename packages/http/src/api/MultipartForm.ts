@@ -25,55 +25,92 @@ export const isForm: Effect.Effect<boolean, never, HttpServerRequest.HttpServerR
 
 const form = /^multipart\/form-data\b/i
 
-/** The parts of the body, in their order. Its files are on disk until the scope of the request closes. */
-export const read: Effect.Effect<
-  ReadonlyArray<Part>,
-  ApiError.ApiError,
-  HttpServerRequest.HttpServerRequest | Scope.Scope
-> = Effect.withFiber((fiber) => {
-  const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-  const { "content-encoding": encoding, "content-length": length, "content-type": type = "" } = request.headers
-  const budget = fiber.getRef(BodyBudget.Current)
-  const { limits } = budget
-  if (!form.test(type)) return Effect.fail(otherType(type))
-  if (encoding !== undefined && encoding !== "identity") return Effect.fail(compressed(encoding))
-  if (Number(length ?? 0) > Number(limits.upload)) return Effect.fail(tooLarge(limits))
-  const isKey = fiber.getRef(GatewayKeys.IsKey)
-  const maxFields = Number(fiber.getRef(MaxBodySize) ?? Infinity)
-  const parts: Array<Part> = []
-  let held = 0
-  let stored = 0
-  const store = (bytes: number): Effect.Effect<void, ApiError.ApiError> => {
-    stored += bytes
-    return budget.store(bytes) ? Effect.void : Effect.fail(tooMany(limits))
-  }
-  const received = Stream.runForEach(request.multipartStream, (part) => {
-    if (part._tag === "Field") {
-      parts.push({ name: part.key, value: part.value })
-      const bytes = part.value.length
-      held += bytes
-      if (held > maxFields) return Effect.fail(fieldsTooLarge(maxFields))
-      return budget.acquire(bytes, held) ? Effect.void : Effect.fail(Unavailable.noRoom)
+/**
+ * The file that a form must have, by the name of its part; one of `image[]` or `image[0]` is one of `image`. `references` are fields
+ * that name the content in its place, as some vendors' do; with them, the field itself may have an address too.
+ */
+export interface RequiredFile {
+  readonly name: string
+  readonly references?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The parts of the body, in their order. Its files are on disk until the scope of the request closes. Fails for a form without the
+ * required file.
+ */
+export const read = (
+  required: RequiredFile,
+): Effect.Effect<ReadonlyArray<Part>, ApiError.ApiError, HttpServerRequest.HttpServerRequest | Scope.Scope> =>
+  Effect.withFiber((fiber) => {
+    const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
+    const { "content-encoding": encoding, "content-length": length, "content-type": type = "" } = request.headers
+    const budget = fiber.getRef(BodyBudget.Current)
+    const { limits } = budget
+    if (!form.test(type)) return Effect.fail(otherType(type))
+    if (encoding !== undefined && encoding !== "identity") return Effect.fail(compressed(encoding))
+    if (Number(length ?? 0) > Number(limits.upload)) return Effect.fail(tooLarge(limits))
+    const isKey = fiber.getRef(GatewayKeys.IsKey)
+    const maxFields = Number(fiber.getRef(MaxBodySize) ?? Infinity)
+    const parts: Array<Part> = []
+    let held = 0
+    let stored = 0
+    const store = (bytes: number): Effect.Effect<void, ApiError.ApiError> => {
+      stored += bytes
+      return budget.store(bytes) ? Effect.void : Effect.fail(tooMany(limits))
     }
-    const description = { name: part.key, filename: part.name, mediaType: part.contentType }
-    return Effect.map(Uploads.store(description, part.content, store), (file) => void parts.push(file))
-  }).pipe(
-    Effect.provideService(MaxBodySize, limits.upload),
-    Effect.provideService(Multipart.MaxParts, limits.fields),
-    // By default a file of type application/jsonl is a field, because its type contains application/json.
-    Effect.provideService(Multipart.FieldMimeTypes, []),
-    Effect.mapError((error) => errorOf(error, limits)),
-    Effect.ensuring(Effect.sync(() => budget.release(held))),
-  )
-  const released = Effect.addFinalizer(() => Effect.sync(() => budget.store(-stored)))
-  return Effect.andThen(
-    released,
-    Effect.flatMap(received, () => {
-      const problem = ambiguous(parts) ?? (isKey && leakIn(parts, isKey))
-      return problem === undefined ? Effect.succeed(parts) : Effect.fail(problem)
-    }),
-  )
-})
+    const received = Stream.runForEach(request.multipartStream, (part) => {
+      if (part._tag === "Field") {
+        parts.push({ name: part.key, value: part.value })
+        const bytes = part.value.length
+        held += bytes
+        if (held > maxFields) return Effect.fail(fieldsTooLarge(maxFields))
+        return budget.acquire(bytes, held) ? Effect.void : Effect.fail(Unavailable.noRoom)
+      }
+      const description = { name: part.key, filename: part.name, mediaType: part.contentType }
+      return Effect.map(Uploads.store(description, part.content, store), (file) => void parts.push(file))
+    }).pipe(
+      Effect.provideService(MaxBodySize, limits.upload),
+      Effect.provideService(Multipart.MaxParts, limits.fields),
+      // By default a file of type application/jsonl is a field, because its type contains application/json.
+      Effect.provideService(Multipart.FieldMimeTypes, []),
+      Effect.mapError((error) => errorOf(error, limits)),
+      Effect.ensuring(Effect.sync(() => budget.release(held))),
+    )
+    const released = Effect.addFinalizer(() => Effect.sync(() => budget.store(-stored)))
+    return Effect.andThen(
+      released,
+      Effect.flatMap(received, () => {
+        const problem = ambiguous(parts) ?? missing(parts, required) ?? (isKey && leakIn(parts, isKey))
+        return problem === undefined ? Effect.succeed(parts) : Effect.fail(problem)
+      }),
+    )
+  })
+
+/** The error of a form without its file: a vendor would be sent it for nothing, and each words its error in its own way. */
+const missing = (
+  parts: ReadonlyArray<Part>,
+  { name, references = [] }: RequiredFile,
+): ApiError.ApiError | undefined => {
+  const own = parts.filter((part) => part.name === name || part.name.startsWith(`${name}[`))
+  const isReferred = references.length > 0 && own.some((part) => "value" in part && address.test(part.value))
+  if (
+    isReferred ||
+    own.some((part) => "open" in part) ||
+    parts.some((part) => references.includes(part.name) && !isEmpty(part))
+  ) {
+    return undefined
+  }
+  return own.length === 0
+    ? ApiError.invalid(`Missing required parameter: '${name}'. Send it as a file of the form.`, { param: name })
+    : ApiError.invalid(
+        `Invalid value for '${name}': it is a field of the form, and must be a file. With curl, write -F ${name}=@PATH.`,
+        { param: name },
+      )
+}
+
+const isEmpty = (part: Part): boolean => "value" in part && part.value === ""
+
+const address = /^(?:https?:\/\/|data:)/i
 
 /** The fields that limits, budgets and routes read: a vendor may read another of two. */
 const single = ["model", "n", "stream", "purpose", "user"]

@@ -18,29 +18,34 @@ import * as Endpoint from "./Endpoint.ts"
 import * as JsonBody from "./JsonBody.ts"
 import * as MultipartForm from "./MultipartForm.ts"
 
-/** How an endpoint takes its body. */
-type BodyType = "json" | "multipart" | "json-or-multipart"
-
 interface Row {
   readonly path: PathInput
   readonly operation: Name
-  readonly body: BodyType
+  /** The file of its form. Without one, the body is JSON. */
+  readonly file?: MultipartForm.RequiredFile
+  /** Whether the body may be JSON in place of a form. */
+  readonly isJsonToo?: boolean
   /** Whether its response always is a stream, without `stream: true`. */
   readonly isStream?: boolean
 }
 
+const image: MultipartForm.RequiredFile = { name: "image", references: ["image_url"] }
+
+/** Groq takes an address in `url`; Mistral one in `file_url`, or the id of a file. */
+const audio: MultipartForm.RequiredFile = { name: "file", references: ["url", "file_url", "file_id"] }
+
 /** The endpoints. */
 export const rows: ReadonlyArray<Row> = [
-  { path: "/v1/completions", operation: "completions", body: "json" },
-  { path: "/v1/moderations", operation: "moderations", body: "json" },
-  { path: "/v1/images/generations", operation: "images.generations", body: "json" },
-  { path: "/v1/images/edits", operation: "images.edits", body: "json-or-multipart" },
-  { path: "/v1/images/variations", operation: "images.variations", body: "multipart" },
-  { path: "/v1/audio/speech", operation: "audio.speech", body: "json", isStream: true },
-  { path: "/v1/audio/transcriptions", operation: "audio.transcriptions", body: "multipart" },
-  { path: "/v1/audio/translations", operation: "audio.translations", body: "multipart" },
-  { path: "/v1/rerank", operation: "rerank", body: "json" },
-  { path: "/v2/rerank", operation: "rerank", body: "json" },
+  { path: "/v1/completions", operation: "completions" },
+  { path: "/v1/moderations", operation: "moderations" },
+  { path: "/v1/images/generations", operation: "images.generations" },
+  { path: "/v1/images/edits", operation: "images.edits", file: image, isJsonToo: true },
+  { path: "/v1/images/variations", operation: "images.variations", file: image },
+  { path: "/v1/audio/speech", operation: "audio.speech", isStream: true },
+  { path: "/v1/audio/transcriptions", operation: "audio.transcriptions", file: audio },
+  { path: "/v1/audio/translations", operation: "audio.translations", file: audio },
+  { path: "/v1/rerank", operation: "rerank" },
+  { path: "/v2/rerank", operation: "rerank" },
 ]
 
 /** The name of the protocol, in logs and receipts. */
@@ -57,17 +62,14 @@ export const layer = HttpRouter.use((http) =>
 
 const bodyOf = (row: Row): Endpoint.OperationBody => {
   const json = JsonBody.decodeCall(BodyLimits.inputs, (fields) => decodeJson(row, fields))
-  const multipart = Effect.flatMap(MultipartForm.read, (parts) =>
+  const { file, isJsonToo } = row
+  if (file === undefined) return json
+  const multipart = Effect.flatMap(MultipartForm.read(file), (parts) =>
     Effect.fromResult(Result.mapError(decodeParts(row, parts), ApiError.fromBody)),
   )
-  switch (row.body) {
-    case "json":
-      return json
-    case "multipart":
-      return multipart
-    case "json-or-multipart":
-      return Effect.flatMap(MultipartForm.isForm, (isForm): typeof multipart => (isForm ? multipart : json))
-  }
+  return isJsonToo === true
+    ? Effect.flatMap(MultipartForm.isForm, (isForm): typeof multipart => (isForm ? multipart : json))
+    : multipart
 }
 
 type Decoded = Result.Result<{ readonly request: Request }, InvalidBody>

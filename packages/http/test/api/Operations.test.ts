@@ -9,6 +9,7 @@ import { readdirSync } from "node:fs"
 import { readlink } from "node:fs/promises"
 import type OpenAI from "openai"
 import { APIError, toFile } from "openai"
+import * as Operations from "../../src/api/Operations.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 /** A gateway whose primary is down, and the OpenAI SDK in front of it. */
@@ -417,6 +418,67 @@ describe("a request of an operation", () => {
         assert.deepStrictEqual([status, error.param], [400, name])
       }
       assert.deepStrictEqual(yield* upstream.requests, [])
+    }),
+  )
+
+  it.live(
+    "without its file is rejected by each endpoint that takes one, which names the field, and is sent nowhere",
+    () =>
+      Effect.gen(function* () {
+        const { upstream, url } = yield* TestGateway.make()
+        const post = (path: string, fields: Readonly<Record<string, string | Blob>>) =>
+          Effect.promise(async () => {
+            const body = new FormData()
+            for (const [name, value] of Object.entries({ model, purpose: "user_data", ...fields }))
+              body.append(name, value)
+            const response = await fetch(`${url}${path}`, { method: "POST", body })
+            const { error } = (await response.json()) as { error?: { type: string; param: string; message: string } }
+            return { status: response.status, error }
+          })
+        const forms = Operations.rows.flatMap(({ file, path }) =>
+          file === undefined ? [] : [[path, file.name] as const],
+        )
+        assert.lengthOf(forms, 4)
+        for (const [path, name] of [...forms, ["/v1/files", "file"] as const]) {
+          const without = yield* post(path, { prompt: "a stage", [`${name}name`]: new Blob(["x"]) })
+          assert.deepInclude(without.error, { type: "invalid_request_error", param: name }, path)
+          assert.strictEqual(
+            without.error?.message,
+            `Missing required parameter: '${name}'. Send it as a file of the form.`,
+          )
+          const asField = yield* post(path, { [name]: "speech.wav" })
+          assert.deepInclude(asField.error, { type: "invalid_request_error", param: name }, path)
+          assert.include(asField.error?.message, `With curl, write -F ${name}=@PATH.`)
+          assert.deepStrictEqual([without.status, asField.status], [400, 400])
+        }
+        assert.deepStrictEqual(yield* upstream.requests, [])
+      }),
+  )
+
+  it.live("may refer to its content where vendors take an address or an id in place of the file", () =>
+    Effect.gen(function* () {
+      const { upstream, url } = yield* TestGateway.make()
+      const references = { url: "https://example.com/a.wav", file_id: "file-1", file: "https://example.com/a.wav" }
+      for (const [name, value] of Object.entries(references)) {
+        yield* Effect.promise(async () => {
+          const body = new FormData()
+          body.append("model", model)
+          body.append(name, value)
+          const response = await fetch(`${url}/v1/audio/transcriptions`, { method: "POST", body })
+          assert.strictEqual(response.status, 200, await response.text())
+        })
+      }
+      assert.deepStrictEqual(
+        (yield* upstream.requests).map(({ body }) => body),
+        Object.entries(references).map(([name, value]) => ({ model: "primary", [name]: value })),
+      )
+      const images = yield* Effect.promise(async () => {
+        const body = new FormData()
+        body.append("model", model)
+        for (const each of ["one", "two"]) body.append("image[]", new Blob([each]), `${each}.png`)
+        return (await fetch(`${url}/v1/images/edits`, { method: "POST", body })).status
+      })
+      assert.strictEqual(images, 200)
     }),
   )
 
