@@ -25,6 +25,7 @@ import * as Auth from "./auth/Auth.ts"
 import { Caller } from "./auth/Caller.ts"
 import { Expose } from "./auth/Expose.ts"
 import * as LoginThrottle from "./api/LoginThrottle.ts"
+import * as Reauthentication from "./api/Reauthentication.ts"
 import * as InFlight from "./InFlight.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import * as WebSocketUpgrade from "./WebSocketUpgrade.ts"
@@ -43,7 +44,7 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
   HttpRouter.middleware(
     Effect.map(Effect.all([Drain, Overload, Clock.Clock]), ([drain, { control, reject }, clock]) => (handler) => {
       const cutOffReply = cutOffResponse(auth)
-      const handle = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
+      const handle = (request: Request, fiber: Fiber.Fiber<unknown, unknown>, isUpgrade: boolean) => {
         if (drain.announced()) InFlight.closeConnection(request)
         if (publicPaths.has(request.url)) return handler
         if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
@@ -69,24 +70,30 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
         const handled = Effect.catchCause(isOrdered ? control.ordered(handler) : handler, (cause) =>
           failed(request, cause),
         )
-        const caller = check.success
+        const key = check.success
+        const caller = key?.virtualKey
         const level = Auth.exposed(auth, caller)
-        return caller === undefined && level === "full"
-          ? handled
-          : // To merge contexts would copy the services of the gateway for each request.
-            Effect.updateContext(handled, (context: Context.Context<never>) =>
-              context.pipe(Context.add(Caller, caller), Context.add(Expose, level)),
-            )
+        const called =
+          caller === undefined && level === "full"
+            ? handled
+            : // To merge contexts would copy the services of the gateway for each request.
+              Effect.updateContext(handled, (context: Context.Context<never>) =>
+                context.pipe(Context.add(Caller, caller), Context.add(Expose, level)),
+              )
+        return isUpgrade && key !== undefined
+          ? Effect.provideService(called, Reauthentication.Current, Reauthentication.make(auth, key))
+          : called
       }
-      const answered = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
+      const answered = (request: Request, fiber: Fiber.Fiber<unknown, unknown>, isUpgrade: boolean) => {
         const { origin } = request.headers
         // Without an origin, only cacheable responses need `vary`; calls (POST) skip it.
         if (origin === undefined) {
-          return request.method === "POST" ? handle(request, fiber) : Effect.map(handle(request, fiber), Cors.vary)
+          const response = handle(request, fiber, isUpgrade)
+          return request.method === "POST" ? response : Effect.map(response, Cors.vary)
         }
-        if (!Auth.allows(auth, origin)) return Effect.map(handle(request, fiber), Cors.vary)
+        if (!Auth.allows(auth, origin)) return Effect.map(handle(request, fiber, isUpgrade), Cors.vary)
         if (!Cors.isPreflight(request.method, request.headers)) {
-          return Effect.map(handle(request, fiber), (response) => Cors.share(response, origin))
+          return Effect.map(handle(request, fiber, isUpgrade), (response) => Cors.share(response, origin))
         }
         const check = Auth.checkOrigin(auth, request)
         return Effect.succeed(
@@ -95,8 +102,9 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
       }
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        const response = answered(request, fiber)
-        return WebSocketUpgrade.isRequested(request) ? Effect.map(response, WebSocketUpgrade.refusal) : response
+        const isUpgrade = WebSocketUpgrade.isRequested(request)
+        const response = answered(request, fiber, isUpgrade)
+        return isUpgrade ? Effect.map(response, WebSocketUpgrade.refusal) : response
       })
     }),
     { global: true },
@@ -115,10 +123,8 @@ const notTarget = ApiError.invalid("The request target is neither a path nor a U
 const respond = ({ url }: Request, error: ApiError.ApiError): HttpServerResponse.HttpServerResponse =>
   Problem.isFor(url) ? Problem.reply(error) : HttpReply.error(error, ClientProtocols.of(url))
 
-const rejected = (request: Request, { code, message, status }: Auth.Rejection) => {
-  const type = status === 401 ? "authentication_error" : "permission_error"
-  return unread(request, respond(request, { status, type, code, message }))
-}
+const rejected = (request: Request, rejection: Auth.Rejection) =>
+  unread(request, respond(request, ApiError.fromRejection(rejection)))
 
 /** A response to a request whose body is not read. */
 const unread = (request: Request, response: HttpServerResponse.HttpServerResponse) =>

@@ -10,6 +10,7 @@ import type { ClientError } from "@understudy/providers/internal/protocols/Clien
 import type { InvalidBody } from "@understudy/providers/internal/protocols/InvalidBody"
 import { snakeCase } from "@understudy/core/internal/model/SnakeCase"
 import * as Effect from "effect/Effect"
+import type { Rejection } from "../auth/Auth.ts"
 import type { Level } from "../auth/Expose.ts"
 import { Expose } from "../auth/Expose.ts"
 import * as Disclosure from "./Disclosure.ts"
@@ -60,6 +61,14 @@ export const invalid = (
 /** A body that its protocol rejects. */
 export const fromBody = ({ code, message, path, status }: InvalidBody): ApiError =>
   invalid(message, { param: path, status, code })
+
+/** A request that is rejected for its key, origin or host. */
+export const fromRejection = ({ code, message, status }: Rejection): ApiError => ({
+  status,
+  type: status === 401 ? "authentication_error" : "permission_error",
+  code,
+  message,
+})
 
 /** Type and code of each kind of failure, by OpenAI's names. */
 const kinds: Record<Kind, Pick<ApiError, "type" | "code">> = {

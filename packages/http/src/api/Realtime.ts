@@ -31,6 +31,7 @@ import * as WriteTimeout from "../WriteTimeout.ts"
 import * as ApiError from "./ApiError.ts"
 import * as Endpoint from "./Endpoint.ts"
 import * as HttpReply from "./HttpReply.ts"
+import * as Reauthentication from "./Reauthentication.ts"
 import { sessionEnded } from "./Unavailable.ts"
 import * as WebSocketProblem from "./WebSocketProblem.ts"
 
@@ -140,7 +141,9 @@ const answer = (
     const accepted = yield* Effect.option(WebSocketUpgrade.accept(http, acceptance, yield* Effect.scope))
     if (Option.isSome(accepted)) {
       WriteTimeout.limitWebSocket(http, operating.write)
-      yield* run(accepted.value, operating, draining, call)
+      const { revoked } = yield* Reauthentication.Current
+      const signals = { draining, revoked: revoked(router.canonicalName(call.request.model)) }
+      yield* run(accepted.value, operating, signals, call)
     }
     return HttpServerResponse.empty()
   })
@@ -148,11 +151,19 @@ const answer = (
 /** The code of a connection that was lost. */
 const lost = 1006
 
+/** What ends a session from the outside, besides its limits. */
+interface Signals {
+  /** Waits until the gateway drains. */
+  readonly draining: Effect.Effect<void>
+  /** Waits until the key is revoked, and succeeds with the error that says so. */
+  readonly revoked: Effect.Effect<ApiError.ApiError>
+}
+
 /** Relays the messages of both ends until the session has ended. */
 const run = Effect.fnUntraced(function* (
   connection: Connection,
   { frames, receipt }: Operating,
-  draining: Effect.Effect<void>,
+  signals: Signals,
   { client, level, settings }: Requested & Endpoint.Incoming,
 ) {
   const session = new Session(connection, receipt.id)
@@ -160,7 +171,7 @@ const run = Effect.fnUntraced(function* (
     const error = ApiError.make(failure, level)
     return { by: "provider", error, code: 1011, reason: error.message }
   }
-  yield* Effect.forkScoped(session.keepLimits(settings, draining))
+  yield* Effect.forkScoped(session.keepLimits(settings, signals))
   yield* Deferred.succeed(client, connection)
   const relayed = Effect.catch(
     Stream.runForEach(frames, (frame) => session.relay(frame)),
@@ -184,6 +195,7 @@ const ends = {
   shutdown: { by: "gateway", error: sessionEnded, code: 1001, reason: sessionEnded.message },
   expired: (limit: Duration.Duration): End => expired(`Your session hit the maximum duration of ${format(limit)}.`),
   idle: (limit: Duration.Duration): End => expired(`Your session was idle for ${format(limit)}.`),
+  revoked: (error: ApiError.ApiError): End => ({ by: "gateway", error, code: 1008, reason: error.message }),
   overBudget: (budget: string): End => {
     const message = `Budget "${budget}" does not cover another response.`
     return {
@@ -236,20 +248,32 @@ class Session {
     return this.#send({ data: Buffer.from(data), isBinary: false })
   }
 
-  /** Ends the session at its limits, and when the gateway shuts down: then after the response that is under way. */
-  keepLimits({ idle, maxDuration }: RealtimeSettings.Settings, draining: Effect.Effect<void>): Effect.Effect<void> {
+  /**
+   * Ends the session at its limits, when its key is revoked, and when the gateway shuts down: then after the response that is under
+   * way.
+   */
+  keepLimits({ idle, maxDuration }: RealtimeSettings.Settings, { draining, revoked }: Signals): Effect.Effect<void> {
     const limits: ReadonlyArray<Effect.Effect<End>> = [
       ...(Duration.isFinite(maxDuration) ? [Effect.as(Effect.sleep(maxDuration), ends.expired(maxDuration))] : []),
       ...(Duration.isFinite(idle) ? [Effect.as(this.#idle(idle), ends.idle(idle))] : []),
       Effect.as(Effect.andThen(draining, this.#settled), ends.shutdown),
     ]
-    return Effect.map(Effect.raceAllFirst(limits), (end) => this.#leave(end))
+    return Effect.raceFirst(
+      Effect.map(Effect.raceAllFirst(limits), (end) => this.#leave(end)),
+      Effect.flatMap(revoked, (error) => this.#cut(ends.revoked(error))),
+    )
   }
 
   /** Leaves the provider as a client does that closes its end. The client's end is closed when the provider's is. */
   #leave(end: End): void {
     this.#left = end
     this.#connection.endInput()
+  }
+
+  /** Leaves the provider, and tells the client at once: the rest of a response that is under way is counted, but not sent. */
+  #cut(end: End): Effect.Effect<void> {
+    this.#leave(end)
+    return this.end(end)
   }
 
   /** Tells the client why, and closes its WebSocket. Only the first end counts. */

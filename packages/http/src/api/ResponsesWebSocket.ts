@@ -1,6 +1,6 @@
 /**
  * OpenAI's WebSocket mode for Responses: `GET /v1/responses` as a WebSocket. Each `response.create` is the call that
- * `POST /v1/responses` with its body would be, one after the other, and its events are messages.
+ * `POST /v1/responses` with its body would be, by the key as it is then, one after the other, and its events are messages.
  *
  * The connection remembers the conversation of its last response that is not stored, so that the next message may continue it by
  * `previous_response_id` and send new items alone. If the client disconnects, its call ends.
@@ -27,13 +27,14 @@ import * as WebSocketUpgrade from "../WebSocketUpgrade.ts"
 import * as BodyBudget from "./BodyBudget.ts"
 import type * as Endpoint from "./Endpoint.ts"
 import * as HttpReply from "./HttpReply.ts"
+import * as Reauthentication from "./Reauthentication.ts"
 import * as SocketMessages from "./SocketMessages.ts"
 import * as WebSocketProblem from "./WebSocketProblem.ts"
 
 /** Whether WebSockets are accepted: the setting `responses.webSocket`. */
 export const Accepts = Context.Reference<boolean>("@understudy/http/ResponsesWebSocket", { defaultValue: () => true })
 
-/** How long a connection may take new calls, as in OpenAI's API: what its key may do is looked up when it opens. */
+/** How long a connection may take new calls, as in OpenAI's API. */
 const lifetime = Duration.minutes(60)
 
 /** Messages that wait while a call runs. */
@@ -82,6 +83,7 @@ const serve = Effect.fnUntraced(function* (connection: Connection, options: Opti
   let waitingBytes = 0
   const drain = yield* Effect.serviceOption(Drain)
   const { limits } = yield* BodyBudget.Current
+  const { authenticate } = yield* Reauthentication.Current
   let remembered: Remembered | undefined
   const send = (text: string) => connection.send({ data: Buffer.from(text), isBinary: false })
 
@@ -125,9 +127,15 @@ const serve = Effect.fnUntraced(function* (connection: Connection, options: Opti
         yield* send(SocketMessages.withStream(tooOld, message.streamId))
         return yield* close(connection, 1000, "The connection has reached its limit of 60 minutes.")
       }
+      const authenticated = yield* Effect.result(authenticate)
+      if (Result.isFailure(authenticated)) {
+        const error = authenticated.failure
+        yield* send(SocketMessages.withStream(errorEvent(HttpReply.error(error, Responses)), message.streamId))
+        return yield* close(connection, 1008, error.message)
+      }
       const before = remembered
       remembered = undefined
-      remembered = yield* answer(message, before, send, options)
+      remembered = yield* Effect.provideContext(answer(message, before, send, options), authenticated.success)
     }),
   )
   return yield* Effect.raceFirst(reading, answering)
@@ -171,11 +179,8 @@ const answer = Effect.fnUntraced(function* (
   )
   yield* Effect.scoped(
     Effect.flatMap(Effect.provideService(create, HttpServerRequest.HttpServerRequest, request), (response) => {
-      const { body: content, headers: received, status } = response
-      if (content._tag !== "Stream") {
-        const text = content._tag === "Uint8Array" ? Buffer.from(content.body).toString() : ""
-        return reply(SocketMessages.errorOf(status, text, received))
-      }
+      const { body: content } = response
+      if (content._tag !== "Stream") return reply(errorEvent(response))
       return Stream.runForEach(Stream.orDie(content.stream), (bytes) =>
         Effect.forEach(
           SocketMessages.eventsIn(Buffer.from(bytes).toString()),
@@ -193,6 +198,10 @@ const answer = Effect.fnUntraced(function* (
   if (ended === undefined || id === undefined || (stores && ended["store"] === true)) return undefined
   return remember(id, [...input, ...Json.list(ended["output"])], maxMessage)
 })
+
+/** The event for the response of a call that has failed before its first event. */
+const errorEvent = ({ body, headers, status }: HttpServerResponse.HttpServerResponse): string =>
+  SocketMessages.errorOf(status, body._tag === "Uint8Array" ? Buffer.from(body.body).toString() : "", headers)
 
 /** The events that end a response, by the beginning of their JSON. */
 const isEnd = /^\{\s*"type"\s*:\s*"response\.(?:completed|incomplete)"/

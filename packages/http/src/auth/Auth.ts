@@ -63,14 +63,10 @@ export interface Rejection {
 }
 
 /**
- * Checks origin, host and key. Succeeds with the virtual key, or `undefined` for the operator and for requests without a key
- * to a gateway that needs none. `now` is clock milliseconds.
+ * Checks origin, host and key. Succeeds with the key, or `undefined` for requests without one to a gateway that needs none. `now` is
+ * clock milliseconds.
  */
-export const authenticate = (
-  auth: Auth,
-  request: Request,
-  now: number,
-): Result.Result<VirtualKey | undefined, Rejection> =>
+export const authenticate = (auth: Auth, request: Request, now: number): Result.Result<Key | undefined, Rejection> =>
   Result.flatMap(checkOrigin(auth, request), () =>
     auth.keys.isOpen && auth.keys.size === 0 ? Result.succeed(undefined) : checkKey(auth, request, now),
   )
@@ -110,10 +106,10 @@ export const checkOrigin = (auth: Auth, request: Request): Result.Result<undefin
 export const allows = ({ origins }: Pick<Policy, "origins">, origin: string): boolean =>
   origins.includes(origin) || isLoopback(hostOf(origin))
 
-const checkKey = (auth: Auth, request: Request, now: number): Result.Result<VirtualKey | undefined, Rejection> => {
+const checkKey = (auth: Auth, request: Request, now: number): Result.Result<Key | undefined, Rejection> => {
   const sent = credentials(request)
   const found = find(auth, sent) ?? session(auth, request, now)
-  if (found !== undefined) return Result.map(checkValid(found, now), ({ virtualKey }) => virtualKey)
+  if (found !== undefined) return checkValid(found, now)
   if (auth.keys.isOpen) return Result.succeed(undefined)
   return Result.fail(
     sent.length === 0

@@ -109,6 +109,9 @@ export class Keyring {
   /** Whether this text is a key. Fast for texts that are not; its timing may reveal the lengths of keys. */
   readonly has = (text: string): boolean => this.#lengths.has(text.length) && this.find(text) !== undefined
 
+  /** The key that has the text of this one now. */
+  readonly current = ({ digest }: Key): Key | undefined => this.#byDigest.get(digest)
+
   /** The virtual key with this id. */
   readonly byId = (id: string): VirtualKey | undefined => this.#byId.get(id)
 

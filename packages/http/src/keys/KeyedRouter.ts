@@ -109,7 +109,9 @@ const admission = Effect.fnUntraced(function* (
   return (caller, call, limited, waiting) => {
     const { model } = call.request
     const key = keys.byId(caller.id)
-    if (key === undefined || !mayCall(key, resolve(model))) return forbid(key ?? caller, model)
+    if (key === undefined || !mayCall(key, resolve(model))) {
+      return reject(key ?? caller, "forbidden", forbidden(key ?? caller, model))
+    }
     const admitted = limiters[limited].of(key).acquire(call, waiting)
     return Effect.catch(Effect.tap(admitted, addHeaders), (exceeded) =>
       Effect.andThen(
@@ -392,18 +394,14 @@ const reject = (key: VirtualKey, outcome: "forbidden" | "rate_limited", error: R
 /**
  * The error for an existing name that the key may not call and for an unknown name: it must not reveal which names exist.
  */
-const forbid = (key: VirtualKey, model: string): Effect.Effect<never, RouterError> => {
+export const forbidden = (key: VirtualKey, model: string): RouterError => {
   const routes = routesOf(key) ?? []
-  return reject(
-    key,
-    "forbidden",
-    new RouterError({
-      kind: "Forbidden",
-      message: `Key "${nameOf(key)}" may not call "${model}"${didYouMean(model, routes) || "."} It may call: ${routes.join(", ") || "nothing"}.`,
-      receipt: undefined,
-      param: "model",
-    }),
-  )
+  return new RouterError({
+    kind: "Forbidden",
+    message: `Key "${nameOf(key)}" may not call "${model}"${didYouMean(model, routes) || "."} It may call: ${routes.join(", ") || "nothing"}.`,
+    receipt: undefined,
+    param: "model",
+  })
 }
 
 const rateLimited = (

@@ -20,7 +20,7 @@ import * as References from "effect/References"
 import { OpenAI } from "openai"
 import { OpenAIRealtimeWS } from "openai/realtime/ws"
 import { WebSocket } from "ws"
-import type { ConfiguredKey } from "../../src/auth/VirtualKey.ts"
+import type { ConfiguredKey, VirtualKey } from "../../src/auth/VirtualKey.ts"
 import * as Keyring from "../../src/auth/Keyring.ts"
 import { Drain } from "../../src/Drain.ts"
 import * as KeyedRouter from "../../src/keys/KeyedRouter.ts"
@@ -34,6 +34,8 @@ interface Options {
   readonly names?: ReadonlyArray<string>
   readonly deployment?: Partial<Deployment.Options>
   readonly keys?: ReadonlyArray<ConfiguredKey>
+  /** The keys, if they change while the gateway serves. */
+  readonly keyring?: Keyring.Keyring
   readonly budget?: number
   readonly realtime?: Partial<RealtimeSettings.Settings> | false
   readonly write?: Duration.Input
@@ -61,9 +63,10 @@ const make = Effect.fnUntraced(function* (options: Options = {}) {
   ]
   const BudgetedLive =
     budget === undefined ? RouterLive : Layer.provide(BudgetedRouter.layer, [RouterLive, Budgets.layerMemory(budgets)])
-  const keyring = new Keyring.Keyring(keys.map(Keyring.configured))
-  const KeyedLive =
-    keys.length === 0 ? BudgetedLive : Layer.provide(KeyedRouter.layer(keyring), [BudgetedLive, RateLimit.layerMemory])
+  const keyring = options.keyring ?? new Keyring.Keyring(keys.map(Keyring.configured))
+  const KeyedLive = keyring.isOpen
+    ? BudgetedLive
+    : Layer.provide(KeyedRouter.layer(keyring), [BudgetedLive, RateLimit.layerMemory])
   const ServerLive = Server.layer({
     host: "127.0.0.1",
     port: 0,
@@ -429,6 +432,164 @@ describe("the end of a session", () => {
       yield* until(() => ended.length === 1)
       assert.strictEqual(ended[0]?.outcome, "success")
       yield* drain.inFlight.none
+    }),
+  )
+})
+
+describe("a key that changes", () => {
+  const former = "sk-former"
+  const headers = { authorization: `Bearer ${former}` }
+  const operator = Keyring.operator(Redacted.make("sk-operator"))
+  const written = (rest: Partial<ConfiguredKey> = {}) =>
+    Keyring.configured({ id: "ci", key: Redacted.make(former), ...rest })
+  const stored = ({ id = "ci", ...key }: Partial<VirtualKey> = {}, rest: Partial<Keyring.StoredKey> = {}) => ({
+    virtualKey: { id, ...key },
+    teamId: "t1",
+    digest: Keyring.digestOf(former),
+    length: former.length,
+    previous: undefined,
+    ...rest,
+  })
+  const team = { id: "t1", name: "platform" }
+  const other = Keyring.digestOf("sk-other")
+
+  /** A key of the database, or of the configuration, then its change. */
+  type Case = readonly [
+    what: string,
+    change: (keys: Keyring.Keyring) => void,
+    message: string,
+    options?: { readonly code?: string; readonly key?: Keyring.Key },
+  ]
+  const cases: ReadonlyArray<Case> = [
+    ["is disabled", (keys) => keys.put(stored({ disabled: true })), 'Key "ci" is disabled.'],
+    [
+      "is of a team that is disabled",
+      (keys) => keys.putTeam({ ...team, disabled: true }),
+      'The team of key "ci", "platform", is disabled.',
+    ],
+    ["is deleted", (keys) => keys.remove("ci"), 'Key "ci" was deleted.'],
+    [
+      "is rotated without an overlap",
+      (keys) => keys.put(stored({}, { digest: other })),
+      'Key "ci" was rotated: its former secret is not accepted any more.',
+    ],
+    [
+      "is rotated, once the overlap ends",
+      (keys) =>
+        keys.put(stored({}, { digest: other, previous: { digest: Keyring.digestOf(former), until: Date.now() + 50 } })),
+      'Key "ci" was rotated: its former secret expired at ',
+    ],
+    ["expires", (keys) => keys.put(stored({ expiresAt: Date.now() + 50 })), 'Key "ci" expired at '],
+    [
+      "may not call the route any more",
+      (keys) => keys.put(stored({ routes: ["chat"] })),
+      'Key "ci" may not call "voice". It may call: chat.',
+      { code: "model_not_found" },
+    ],
+    [
+      "is of a team that may not call the route any more",
+      (keys) => keys.putTeam({ ...team, routes: ["chat"] }),
+      'Key "ci" may not call "voice". It may call: chat.',
+      { code: "model_not_found" },
+    ],
+    [
+      "is not in the configuration any more",
+      (keys) => keys.replaceConfigured([operator]),
+      'Key "ci" was deleted.',
+      { key: written() },
+    ],
+    [
+      "has another text in the configuration",
+      (keys) => keys.replaceConfigured([operator, written({ key: Redacted.make("sk-other") })]),
+      'Key "ci" was rotated: its former secret is not accepted any more.',
+      { key: written() },
+    ],
+  ]
+
+  /** A gateway with the key, and how many listen for its changes. */
+  const keyed = Effect.fnUntraced(function* (key?: Keyring.Key) {
+    const keyring = new Keyring.Keyring(key === undefined ? [operator] : [operator, key], true)
+    keyring.putTeam(team)
+    if (key === undefined) keyring.put(stored())
+    const gateway = yield* make({ keyring, deployment: { price: { input: 4, output: 16 } } })
+    let listening = 0
+    const onChange = keyring.onChange.bind(keyring)
+    keyring.onChange = (listener) => {
+      listening++
+      const stop = onChange(listener)
+      return () => {
+        listening--
+        stop()
+      }
+    }
+    return { ...gateway, keyring, listening: () => listening }
+  })
+
+  for (const [what, change, message, { code = "invalid_api_key", key } = {}] of cases) {
+    it.live(`ends its session with 1008 when it ${what}, and settles it once`, () =>
+      Effect.gen(function* () {
+        const { drain, ended, keyring, listening, upstream, url } = yield* keyed(key)
+        const client = yield* dial(`${url}/v1/realtime?model=voice`, headers)
+        yield* client.has("session.created")
+        client.send({ type: "response.create" })
+        yield* client.has("response.done")
+        yield* until(() => listening() === 1)
+        change(keyring)
+        const [closed, reason] = yield* Deferred.await(client.closed)
+        assert.strictEqual(closed, 1008)
+        assert.isTrue(reason.startsWith(message), reason)
+        const { error, type } = client.events.at(-1)!
+        assert.strictEqual(type, "error")
+        assert.deepInclude(error, { code, message: reason })
+        assert.strictEqual(yield* Deferred.await(upstream.connections[0]!.closed), 1000)
+        yield* until(() => ended.length === 1)
+        assert.deepStrictEqual([ended[0]?.outcome, total(ended[0]!).inputTokens], ["success", 20])
+        yield* drain.inFlight.none
+        assert.strictEqual(listening(), 0)
+        assert.strictEqual(ended.length, 1)
+      }),
+    )
+  }
+
+  it.live("keeps its session when anything else of it changes, or another key does", () =>
+    Effect.gen(function* () {
+      const { keyring, listening, url } = yield* keyed()
+      const client = yield* dial(`${url}/v1/realtime?model=voice`, headers)
+      yield* client.has("session.created")
+      yield* until(() => listening() === 1)
+      keyring.put(stored({ id: "other", disabled: true }, { digest: other }))
+      keyring.put(stored({ routes: ["voice"], limits: { rpm: 5 }, expiresAt: Date.now() + 3_600_000 }))
+      keyring.put(
+        stored(
+          {},
+          {
+            digest: Keyring.digestOf("sk-new"),
+            previous: { digest: Keyring.digestOf(former), until: Date.now() + 3_600_000 },
+          },
+        ),
+      )
+      client.send({ type: "response.create" })
+      yield* client.has("response.done")
+      assert.isTrue(client.socket.readyState === WebSocket.OPEN)
+      client.socket.close(1000)
+      yield* Deferred.await(client.closed)
+      yield* until(() => listening() === 0)
+    }),
+  )
+
+  it.live("cuts the response that is under way", () =>
+    Effect.gen(function* () {
+      const { ended, keyring, upstream, url } = yield* keyed()
+      upstream.script("primary", [{ type: "session", audio: { events: 2000, size: 64 * 1024 } }])
+      const client = yield* dial(`${url}/v1/realtime?model=voice`, headers)
+      yield* client.has("session.created")
+      client.send({ type: "response.create" })
+      yield* client.has("response.created")
+      keyring.remove("ci")
+      assert.deepStrictEqual(yield* Deferred.await(client.closed), [1008, 'Key "ci" was deleted.'])
+      assert.notInclude(client.types(), "response.done")
+      yield* until(() => ended.length === 1)
+      yield* until(() => upstream.open() === 0)
     }),
   )
 })

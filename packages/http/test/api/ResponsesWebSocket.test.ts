@@ -8,6 +8,8 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { WebSocket } from "ws"
+import * as Keyring from "../../src/auth/Keyring.ts"
+import type { VirtualKey } from "../../src/auth/VirtualKey.ts"
 import * as TestGateway from "../TestGateway.ts"
 
 interface Event {
@@ -182,6 +184,41 @@ describe("a WebSocket of Responses", () => {
       const client = yield* connect(gateway.url, "sk-a-secret-of-this-test")
       assert.strictEqual((yield* client.ask({ input: "one" })).type, "response.completed")
       assert.deepInclude(yield* client.ask({ input: "two" }), { type: "error", status: 429 })
+    }),
+  )
+
+  it.live("authenticates each call by its key as it is then", () =>
+    Effect.gen(function* () {
+      const text = "sk-a-secret-of-this-test"
+      const operator = Keyring.operator(Redacted.make("sk-operator"))
+      const key = (rest: Partial<VirtualKey> = {}) => Keyring.configured({ id: "a", key: Redacted.make(text), ...rest })
+      const changes: ReadonlyArray<readonly [ReadonlyArray<Keyring.Key>, string]> = [
+        [[operator, key({ disabled: true })], 'Key "a" is disabled.'],
+        [[operator, key({ expiresAt: 0 })], 'Key "a" expired at 1970-01-01T00:00:00.000Z.'],
+        [[operator], 'Key "a" was deleted.'],
+        [
+          [operator, Keyring.configured({ id: "a", key: Redacted.make("sk-other") })],
+          'Key "a" was rotated: its former secret is not accepted any more.',
+        ],
+        // The text is another key's now.
+        [[operator, key({ id: "b" })], 'Key "a" was deleted.'],
+      ]
+      for (const [keys, message] of changes) {
+        const keyring = new Keyring.Keyring([operator, key()])
+        const gateway = yield* TestGateway.make({ keyring })
+        const client = yield* connect(gateway.url, text)
+        assert.strictEqual((yield* client.ask({ input: "one" })).type, "response.completed")
+        keyring.replaceConfigured([operator, key({ routes: ["other"] })])
+        assert.deepInclude(yield* client.ask({ input: "two" }), { type: "error", status: 403 })
+        keyring.replaceConfigured([operator, key({ tags: ["later"] })])
+        assert.strictEqual((yield* client.ask({ input: "three" })).type, "response.completed")
+        keyring.replaceConfigured(keys)
+        const refused = yield* client.ask({ input: "four", stream_id: "lane" })
+        assert.deepInclude(refused, { type: "error", status: 401, stream_id: "lane" })
+        assert.deepInclude(refused.error, { code: "invalid_api_key", message })
+        assert.strictEqual(yield* Effect.promise(() => client.closed), 1008)
+        assert.strictEqual((yield* gateway.upstream.requests).length, 2)
+      }
     }),
   )
 

@@ -117,7 +117,7 @@ describe("a known key", () => {
   const auth = Auth.make({ keys: ring, hosts: [], origins: [] })
   const by = (text: string, at = now) =>
     Result.match(Auth.authenticate(auth, { url: "/", headers: { authorization: `Bearer ${text}` } }, at), {
-      onSuccess: (key) => key?.id ?? "operator",
+      onSuccess: (key) => key?.virtualKey?.id ?? "operator",
       onFailure: ({ code, message, status }) => `${status} ${code}: ${message}`,
     })
   const put = (virtualKey: Partial<VirtualKey>, rest: Partial<Keyring.StoredKey> = {}) =>
@@ -156,7 +156,7 @@ describe("a known key", () => {
     const by = (headers: Auth.Headers) =>
       Result.map(
         Auth.authenticate(auth, { url: "/", headers: { host: "localhost", ...headers } }, now),
-        (key) => key?.id,
+        (key) => key?.virtualKey?.id,
       )
     ring.put(stored("sk-2"))
     assert.deepStrictEqual(by({ authorization: "Bearer sk-2" }), Result.succeed("k1"))
