@@ -12,11 +12,18 @@ export const Timestamp: Schema.Codec<number, string> = source({
   to: Schema.Finite,
   expected: "a date such as 2027-01-31, or with a time: 2027-01-31T18:00:00Z",
   parse: (text) => {
-    const at = shape.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN
+    const written = text.trim()
+    const at = shape.test(written) && isDay(written.slice(0, 10)) ? Date.parse(written) : Number.NaN
     return Number.isNaN(at) ? undefined : at
   },
   print: (at) => print(at),
 })
+
+/** Whether the calendar has this day: JavaScript takes `2027-02-30` for the 2nd of March. */
+const isDay = (date: string): boolean => {
+  const at = new Date(date)
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(date)
+}
 
 /** Clock milliseconds as text. */
 export const print = (at: number): string => new Date(at).toISOString()

@@ -45,6 +45,17 @@ export const read = (body: Fields, within: ReadonlyArray<string> = []): Fields =
   return changed ?? body
 }
 
+/** The body with kept numbers at any depth replaced by the nearest JavaScript numbers: `50.0` and `5e1` are 50. */
+export const readAll = (body: Record<string, unknown>): Record<string, unknown> =>
+  plain(body) as Record<string, unknown>
+
+const plain = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(plain)
+  if (!Predicate.isObject(value)) return value
+  if (is(value)) return toNumber(value)
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]))
+}
+
 type Fields = Readonly<Record<string, unknown>>
 
 const readWithin = (value: unknown, within: ReadonlyArray<string>): unknown => {

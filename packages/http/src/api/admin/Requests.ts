@@ -1,6 +1,7 @@
 /**
  * What the handlers under `/admin` share: bodies, merge patches, replies, and changes that an `Idempotency-Key` makes once.
  */
+import * as ExactNumber from "@understudy/providers/internal/protocols/ExactNumber"
 import * as SchemaErrors from "@understudy/providers/internal/config/SchemaErrors"
 import { Budgets } from "@understudy/core/internal/spend/Budgets"
 import { Router } from "@understudy/core/Router"
@@ -30,7 +31,8 @@ export const body = (isOptional = false): Effect.Effect<Body, Problem, HttpServe
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
     isOptional && headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
       ? Effect.succeed({})
-      : Effect.flatMap(JsonBody.read, (body: Body) => {
+      : Effect.flatMap(JsonBody.read, (read: Body) => {
+          const body = ExactNumber.readAll(read)
           const field = withNul(body)
           return field === undefined ? Effect.succeed(body) : Effect.fail(Problems.invalidField(field, nul))
         }),
@@ -57,6 +59,12 @@ const parameterWithNul = (url: string): string | undefined =>
 /** Decodes a value; fails with every invalid and every unknown field. */
 export const decode = <A>(schema: Schema.ConstraintDecoder<A>, value: Body): Effect.Effect<A, Problem> =>
   Effect.fromResult(Result.mapError(SchemaErrors.decode(schema, value, { path: "", source: value }), Problems.invalid))
+
+/** Fails if a time ends before it begins. */
+export const checkTimes = (from: number | undefined, to: number | undefined): Effect.Effect<void, Problem> =>
+  from !== undefined && to !== undefined && from > to
+    ? Effect.fail(Problems.invalidField("from", "is after `to`: exchange them"))
+    : Effect.void
 
 /** Applies a merge patch (RFC 7396): fields replace fields, null removes, mappings are merged. */
 export const merge = (before: Body, patch: Body): Body => {

@@ -385,7 +385,7 @@ export const calls = Command.make(
   "calls",
   {
     ...filters,
-    outcome: text("outcome", "Only calls with this outcome: success, failure or cancelled (default: all)."),
+    outcome: text("outcome", "Only calls with this outcome: success, failure, cancelled or refused (default: all)."),
     ...time,
     limit: limit.pipe(Flag.withDescription("The most that are shown (default: 20)."), Flag.withDefault(20)),
     ...common,
