@@ -47,9 +47,12 @@ export class Exceeded {
     const cost = `this call may cost ${Budget.format(this.needed)}`
     if (this.needed > Budget.toNanos(amount)) return `Budget "${id}" allows ${limit}, and ${cost}.`
     const used = `${Budget.format(this.spent)} is spent and ${Budget.format(this.reserved)} is reserved by calls in flight`
+    // Such as what other gateways have leased, or none can lease while the database is lost.
+    const isElsewhere = this.spent + this.reserved + this.needed <= Budget.toNanos(amount)
+    const elsewhere = isElsewhere ? ", what is left is not available to this gateway now" : ""
     const reset =
       this.resetAt === undefined ? "" : ` It resets at ${DateTime.formatIso(DateTime.makeUnsafe(this.resetAt))}.`
-    return `Budget "${id}" of ${limit} does not cover this call: ${used}, and ${cost}.${reset}`
+    return `Budget "${id}" of ${limit} does not cover this call: ${used}${elsewhere}, and ${cost}.${reset}`
   }
 }
 

@@ -2,6 +2,7 @@
  * The `budgets` section of a configuration: how much may be spent, by what, and what happens at the limit. Keys have budgets
  * of their own in `keys`.
  */
+import { isVendor, vendorNames } from "@understudy/providers/internal/Catalog"
 import { didYouMean } from "@understudy/core/internal/route/Suggestion"
 import type { Budget, Scope } from "@understudy/core/internal/spend/Budget"
 import * as Budgets from "@understudy/core/internal/spend/Budget"
@@ -23,6 +24,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { Database } from "../store/Store.ts"
+import { Tag } from "./Tag.ts"
 import * as WindowText from "./WindowText.ts"
 
 const optional = Schema.optionalKey
@@ -87,7 +89,7 @@ const Item = Schema.Struct({
   id: optional(text("a name for the budget, such as search-monthly")),
   key: optional(text("the id of a key")),
   team: optional(text("the id of a team")),
-  tag: optional(text("a tag")),
+  tag: optional(Tag),
   route: optional(text("the name of a route")),
   deployment: optional(text("the name of a deployment")),
   vendor: optional(text("the name of a vendor, such as openai")),
@@ -216,10 +218,12 @@ export const problems = (
       if (name !== undefined)
         found.push(...unknown(`${path}.${type}`, name, type === "route" ? callable : named.deployment))
     }
-    found.push(...then(path, item))
-    if (item.route !== undefined && Predicate.isObject(item.then) && item.then.use === item.route) {
-      found.push({ path: `${path}.then.use`, message: usesItself(item.route) })
+    if (item.vendor !== undefined && !isVendor(item.vendor)) {
+      found.push({ path: `${path}.vendor`, message: unknownVendor(item.vendor) })
     }
+    found.push(...then(path, item))
+    const useless = uselessRoute(scopeOf(item), item)
+    if (useless !== undefined) found.push({ path: `${path}.then.use`, message: useless })
   }
   for (const [index, { budgets = [] }] of keys.entries()) {
     for (const [at, item] of budgets.entries()) found.push(...then(`keys[${index}].budgets[${at}]`, item))
@@ -236,9 +240,20 @@ export const problems = (
   return found
 }
 
-/** Calls on the route that a budget uses do not count in it: this one would limit nothing. */
-export const usesItself = (route: string): string =>
-  `"${route}" is the route that the budget limits: name another, or use refuse`
+/** Why a budget of this scope cannot have its calls answered by the route in `then`. */
+export const uselessRoute = (scope: Scope, { then }: typeof KeyBudget.Type): string | undefined => {
+  if (!Predicate.isObject(then)) return undefined
+  // Calls on the route that a budget uses do not count in it: this one would limit nothing.
+  if (scope.type === "route" && then.use === scope.name) {
+    return `"${then.use}" is the route that the budget limits: name another, or use refuse`
+  }
+  return scope.type === "deployment" || scope.type === "vendor"
+    ? `has no effect on a budget of a ${scope.type}: at the limit its deployments are skipped. Leave out \`then\``
+    : undefined
+}
+
+export const unknownVendor = (name: string): string =>
+  `there is no vendor "${name}"${didYouMean(name, vendorNames) || `. Vendors: ${vendorNames.join(", ")}.`}`
 
 const unknown = (path: string, name: string, known: ReadonlyArray<string>): ReadonlyArray<Problem> =>
   known.includes(name) ? [] : [{ path, message: `"${name}" does not exist${didYouMean(name, known) || "."}` }]

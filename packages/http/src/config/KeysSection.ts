@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import type { ConfiguredKey, Team } from "../auth/VirtualKey.ts"
 import { roles } from "../auth/VirtualKey.ts"
 import { KeyBudget } from "./BudgetsSection.ts"
+import { Tag } from "./Tag.ts"
 import { Timestamp } from "./Timestamp.ts"
 
 const optional = Schema.optionalKey
@@ -26,16 +27,7 @@ export const KeyLimits = Schema.Struct({
 })
 
 /** A list of tags. */
-export const Tags = Schema.Array(
-  source({
-    from: Schema.String,
-    to: Schema.String,
-    expected: "a tag without commas",
-    notes: { quotable: true },
-    parse: (tag) => (tag.trim() === "" || tag.includes(",") ? undefined : tag.trim()),
-    print: (tag) => tag,
-  }),
-).annotate({ expected: "a list of tags" })
+export const Tags = Schema.Array(Tag).annotate({ expected: "a list of tags" })
 
 /** A team by its name. Its limits are known if a database has a team with that name. */
 const TeamName = source<Team, string>({

@@ -306,6 +306,8 @@ onEach("leased budgets", ({ database, postgres }) => {
       const during = yield* spendAll(strict, cents(1))
       assert.isAtLeast(during, cents(5))
       assert.isAtMost(during, cents(20))
+      const refused = yield* Effect.flip(Effect.flatMap(strict.reserve(cents(1)), Effect.fromResult))
+      assert.include(refused.message, "what is left is not available to this gateway now")
       // More than is leased. That the database is lost is known with the first round that fails.
       while (Result.isFailure(yield* lenient.reserve(cents(40)))) yield* Effect.sleep("20 millis")
       yield* Effect.promise(server.restart)

@@ -1,6 +1,7 @@
 /**
  * The budgets of the database, and how they and those of the configuration stand.
  */
+import * as Account from "@understudy/core/internal/spend/Account"
 import * as Budget from "@understudy/core/internal/spend/Budget"
 import type { BudgetStatus } from "@understudy/core/internal/spend/Budgets"
 import { Budgets } from "@understudy/core/internal/spend/Budgets"
@@ -56,8 +57,9 @@ const show = (
   row: BudgetRow | undefined,
   now: number,
 ): Fields.Budget => {
-  const { reserved = 0, spent = 0 } = status ?? {}
-  // Not of the status: it may be that of the window that the budget had before.
+  // The status may be that of the scope or window that the budget had before, of which nothing counts in the new one.
+  const { reserved = 0, spent = 0 } =
+    status !== undefined && Account.identity(status.budget) === Account.identity(budget) ? status : {}
   const { end } = Window.period(budget.window, now)
   const left = Budget.toNanos(budget.amount) - Budget.toNanos(spent) - Budget.toNanos(reserved)
   return {
@@ -112,8 +114,11 @@ export const checkRoute = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, Problem, Router> {
   if (then === undefined || then === "refuse") return
   const { deployments, routes } = yield* Router
-  const known = allowed ?? [...routes(), ...deployments()]
+  const known = [...routes(), ...deployments()]
   if (!known.includes(then.use)) return yield* Effect.fail(unknown(`${path}then.use`, then.use, known))
+  if (allowed === undefined || allowed.includes(then.use)) return
+  const message = `the calls of this budget may not use "${then.use}". They may use: ${allowed.join(", ") || "nothing"}.`
+  return yield* Effect.fail(Problems.invalidField(`${path}then.use`, message))
 })
 
 /** The problem of a name that does not exist. */

@@ -1,17 +1,17 @@
 /**
  * `/admin/budgets`. A team's admin changes the budgets of its team's keys; those of the team itself are for admins.
  */
+import { isVendor } from "@understudy/providers/internal/Catalog"
 import type { Budget, Scope } from "@understudy/core/internal/spend/Budget"
 import { Router } from "@understudy/core/Router"
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Keyring } from "../../auth/Keyring.ts"
 import type { BudgetRow } from "../../budgets/StoredBudgets.ts"
 import * as StoredBudgets from "../../budgets/StoredBudgets.ts"
-import { usesItself } from "../../config/BudgetsSection.ts"
+import { unknownVendor, uselessRoute } from "../../config/BudgetsSection.ts"
 import * as Actor from "./Actor.ts"
 import { AdminApi } from "./AdminApi.ts"
 import * as Budgets from "./Budgets.ts"
@@ -165,10 +165,8 @@ const checked = Effect.fnUntraced(function* (
   const scope = yield* scopeOf(keys, actor, input.scope)
   yield* requireManager(keys, actor, scope)
   yield* Budgets.checkRoute("", input, Actor.managedTeam(actor)?.routes)
-  const { then } = input
-  if (scope.type === "route" && Predicate.isObject(then) && then.use === scope.name) {
-    return yield* Effect.fail(Problems.invalidField("then.use", usesItself(scope.name)))
-  }
+  const useless = uselessRoute(scope, input)
+  if (useless !== undefined) return yield* Effect.fail(Problems.invalidField("then.use", useless))
   return scope
 })
 
@@ -222,8 +220,10 @@ const scopeOf = Effect.fnUntraced(function* (
     case "deployment":
       if (deployments.includes(name)) return only
       return yield* Effect.fail(Budgets.unknown("scope.deployment", name, deployments))
-    case "tag":
     case "vendor":
+      if (isVendor(name)) return only
+      return yield* Effect.fail(Problems.invalidField("scope.vendor", unknownVendor(name)))
+    case "tag":
       return only
   }
 })

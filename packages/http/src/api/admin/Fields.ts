@@ -3,6 +3,7 @@
  */
 import { KeyBudget } from "../../config/BudgetsSection.ts"
 import { KeyLimits, Tags } from "../../config/KeysSection.ts"
+import { Tag } from "../../config/Tag.ts"
 import * as Timestamp from "../../config/Timestamp.ts"
 import type { KeyLimits as VirtualKeyLimits } from "../../auth/VirtualKey.ts"
 import { roles } from "../../auth/VirtualKey.ts"
@@ -25,7 +26,11 @@ const name = (example: string) =>
     print: (text) => text,
   })
 
-const Routes = Schema.NonEmptyArray(text("the name of a route or a deployment")).annotate({
+const Routes = Schema.NonEmptyArray(
+  text("the name of a route or a deployment").pipe(
+    Schema.annotateKey({ messageMissingKey: "is missing: name a route, or leave out `routes` to allow all" }),
+  ),
+).annotate({
   expected: "a list of names of routes and deployments; leave it out to allow all",
 })
 
@@ -82,9 +87,7 @@ export type TeamChanged = typeof TeamChanged.Type
 /** What is limited: one of these by its name, or `all`. */
 export const scopeTypes = ["key", "team", "tag", "route", "deployment", "vendor"] as const
 
-const scopeFields = Object.fromEntries(scopeTypes.map((type) => [type, text(`the name of a ${type}`)])) as {
-  readonly [Type in (typeof scopeTypes)[number]]: Schema.Codec<string>
-}
+const named = (type: (typeof scopeTypes)[number]) => optional(text(`the name of a ${type}`))
 
 const expectedScope = {
   expected: '"all", or one of key, team, tag, route, deployment and vendor, such as { "team": "platform" }',
@@ -93,12 +96,12 @@ const expectedScope = {
 const Scope = Schema.Union([
   word(["all"]),
   Schema.Struct({
-    key: optional(scopeFields.key),
-    team: optional(scopeFields.team),
-    tag: optional(scopeFields.tag),
-    route: optional(scopeFields.route),
-    deployment: optional(scopeFields.deployment),
-    vendor: optional(scopeFields.vendor),
+    key: named("key"),
+    team: named("team"),
+    tag: optional(Tag),
+    route: named("route"),
+    deployment: named("deployment"),
+    vendor: named("vendor"),
   }),
 ]).annotate(expectedScope)
 

@@ -4,6 +4,7 @@
 import { source, word } from "@understudy/providers/internal/config/Fields"
 import * as Schema from "effect/Schema"
 import * as Timestamp from "../../config/Timestamp.ts"
+import * as RollUps from "../../ledger/RollUps.ts"
 import * as Spend from "../../ledger/Spend.ts"
 
 /** Columns to group by, separated by commas. */
@@ -22,13 +23,21 @@ const isDimension = (name: string): name is Spend.Dimension =>
   (Spend.dimensions as ReadonlyArray<string>).includes(name)
 
 const optional = Schema.optionalKey
-const text = optional(Schema.String)
+const text = optional(Schema.String.annotate({ expected: "one value" }))
 const time = { from: optional(Timestamp.Timestamp), to: optional(Timestamp.Timestamp) }
+
+/** Sums are of hours: those of a part of one are not known. */
+const hour = Timestamp.Timestamp.check(
+  Schema.makeFilter((at) => at % RollUps.hour === 0, {
+    expected: "a date, or the start of an hour of UTC such as 2027-01-31T18:00:00Z",
+  }),
+)
 
 export const SpendQuery = {
   by: optional(by),
   every: optional(word([...Spend.intervals, "none"])),
-  ...time,
+  from: optional(hour),
+  to: optional(hour),
   format: optional(word(["json", "csv"])),
   key: text,
   team: text,

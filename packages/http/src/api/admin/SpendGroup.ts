@@ -9,6 +9,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import type * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Timestamp from "../../config/Timestamp.ts"
 import * as Calls from "../../ledger/Calls.ts"
 import type { CallRow } from "../../ledger/Rows.ts"
@@ -20,6 +21,7 @@ import * as Page from "./Page.ts"
 import type { Problem } from "./Problem.ts"
 import * as Problems from "./Problem.ts"
 import * as Requests from "./Requests.ts"
+import * as Teams from "./Teams.ts"
 
 export const layerSpend = HttpApiBuilder.group(AdminApi, "spend", (handlers) =>
   Effect.map(Requests.answering, (answer) => handlers.handle("get", ({ query }) => answer(spend(query)))),
@@ -31,12 +33,21 @@ export const layerCalls = HttpApiBuilder.group(AdminApi, "calls", (handlers) =>
   ),
 )
 
-/** The key and the team whose calls the actor sees; fails if it asks for others. */
-const own = (
+interface Asked {
+  readonly key?: string | undefined
+  readonly team?: string | undefined
+}
+
+/** The key and the team whose calls the actor sees; fails if it asks for others. A team is named by its id or its name. */
+const own = Effect.fnUntraced(function* (
   actor: Actor.Actor,
-  asked: { readonly key?: string | undefined; readonly team?: string | undefined },
-): Effect.Effect<{ readonly key?: string | undefined; readonly team?: string | undefined }, Problem> => {
-  if (Actor.seesAll(actor)) return Effect.succeed({ key: asked.key, team: asked.team })
+  { key, team }: Asked,
+): Effect.fn.Return<Asked, Problem | SqlError, SqlClient> {
+  return yield* ownById(actor, { key, team: team && ((yield* Teams.idOf(team)) ?? team) })
+})
+
+const ownById = (actor: Actor.Actor, asked: Asked): Effect.Effect<Asked, Problem> => {
+  if (Actor.seesAll(actor)) return Effect.succeed(asked)
   const team = Actor.managedTeam(actor)
   const isOwn =
     team === undefined
@@ -54,6 +65,7 @@ type SpendFilter = Schema.Struct<typeof SpendQuery>["Type"]
 
 const spend = Effect.fnUntraced(function* ({ by = [], every, format, from, to, ...where }: SpendFilter) {
   const sql = yield* SqlClient
+  yield* Requests.checkTimes(from, to)
   const actor = yield* Actor.current
   const seen = yield* own(actor, where)
   const interval = every === "none" ? undefined : every
@@ -88,6 +100,7 @@ type CallsQuery = Schema.Struct<typeof CallsFilter>["Type"] & Page.Query
 const calls = Effect.fnUntraced(function* ({ cursor, limit, ...filter }: CallsQuery) {
   const sql = yield* SqlClient
   const page: Page.Query = { cursor, limit }
+  yield* Requests.checkTimes(filter.from, filter.to)
   const seen = yield* own(yield* Actor.current, filter)
   const rows = yield* Calls.list(sql, { ...filter, ...seen }, Page.rowsToRead(page), cursor)
   const shown = new Map((yield* Calls.show(sql, rows)).map((call) => [call.id, call]))

@@ -189,6 +189,15 @@ export const named = Effect.fnUntraced(function* (
   )
 })
 
+/** The id of the team with this id or name, if there is one. */
+export const idOf = Effect.fnUntraced(function* (
+  idOrName: string,
+): Effect.fn.Return<string | undefined, SqlError, SqlClient> {
+  const sql = yield* SqlClient
+  const rows = yield* sql<{ readonly id: string }>`SELECT id FROM teams WHERE id = ${idOrName} OR name = ${idOrName}`
+  return (rows.find(({ id }) => id === idOrName) ?? rows[0])?.id
+})
+
 const noTeam = (idOrName: string): Problem => Problems.notFound(`There is no team "${idOrName}".`)
 
 /** Fails if a name of `routes` does not exist. */

@@ -186,6 +186,32 @@ onEach("/admin", ({ database }) => {
     }),
   )
 
+  it.live("takes numbers as any client writes them, and no day that the calendar does not have", () =>
+    Effect.gen(function* () {
+      const { post } = yield* gateway()
+      // Python writes 50.0, and jq 5e+01.
+      const made = yield* post(
+        "/admin/keys",
+        `{ "name": "ci", "limits": { "rpm": 60.0, "tpm": 1e5 }, "budgets": [{ "amount": 50.0, "window": "month", "alerts": [0.50, 1.0] }] }`,
+      )
+      assert.strictEqual(made.status, 201)
+      assert.deepStrictEqual(made.body.limits, { rpm: 60, tpm: 100_000 })
+      assert.deepInclude(made.body.budgets[0], { amount: 50, alerts: [0.5, 1] })
+      const large = yield* post("/admin/budgets", `{ "scope": "all", "amount": 1e9, "window": "day" }`)
+      assert.deepStrictEqual(large.body.errors, [
+        { field: "amount", message: "expected an amount of US dollars from 0 to 9000000, found 1000000000" },
+      ])
+      const never = yield* post("/admin/keys", { name: "ci", expiresAt: "2027-02-30", routes: [] })
+      assert.sameDeepMembers(never.body.errors, [
+        {
+          field: "expiresAt",
+          message: 'expected a date such as 2027-01-31, or with a time: 2027-01-31T18:00:00Z, found "2027-02-30"',
+        },
+        { field: "routes[0]", message: "is missing: name a route, or leave out `routes` to allow all" },
+      ])
+    }),
+  )
+
   it.live("rotates a key: the former text is accepted until the overlap ends", () =>
     Effect.gen(function* () {
       const { call, post } = yield* gateway()
@@ -336,6 +362,20 @@ onEach("/admin", ({ database }) => {
     }),
   )
 
+  it.live("counts from a change of the window on, and says so at once", () =>
+    Effect.gen(function* () {
+      const { call, get, patch, post } = yield* gateway()
+      const budgets = [{ amount: 1000, window: "month" }]
+      const { body } = yield* post("/admin/keys", { name: "ci", budgets })
+      const [{ id }] = body.budgets
+      assert.strictEqual((yield* call(body.key)).status, 200)
+      assert.isAbove((yield* get(`/admin/budgets/${id}`)).body.spent, 0)
+      const changed = yield* patch(`/admin/budgets/${id}`, { window: "week" })
+      assert.deepInclude(changed.body, { window: "week", spent: 0, reserved: 0, remaining: 1000 })
+      assert.strictEqual((yield* get(`/admin/budgets/${id}`)).body.spent, 0)
+    }),
+  )
+
   it.live("limits budgets to what exists, and shows what they name by id", () =>
     Effect.gen(function* () {
       const { get, patch, post, ...admin } = yield* gateway()
@@ -368,11 +408,27 @@ onEach("/admin", ({ database }) => {
         scope: { tag: "batch" },
       })
       assert.deepInclude(changed.body, { scope: { tag: "batch" }, amount: 60, window: "week", then: "refuse" })
+      yield* post("/admin/teams", { name: "narrow", routes: ["cheap"] })
+      const beyond = yield* post("/admin/keys", {
+        name: "narrow",
+        team: "narrow",
+        budgets: [{ amount: 1, window: "day", then: { use: "assistant" } }],
+      })
+      assert.deepStrictEqual(beyond.body.errors, [
+        {
+          field: "budgets[0].then.use",
+          message: 'the calls of this budget may not use "assistant". They may use: cheap.',
+        },
+      ])
       const field = (body: object) => Effect.map(post("/admin/budgets", body), ({ body }) => body.errors[0].field)
       const rest = { amount: 1, window: "day" }
       assert.strictEqual(yield* field({ scope: { key: "nobody" }, ...rest }), "scope.key")
       assert.strictEqual(yield* field({ scope: { route: "asistant" }, ...rest }), "scope.route")
       assert.strictEqual(yield* field({ scope: { deployment: "assistant" }, ...rest }), "scope.deployment")
+      assert.strictEqual(yield* field({ scope: { vendor: "openia" }, ...rest }), "scope.vendor")
+      // No call has such a tag, and none is answered by another route for its deployment.
+      assert.strictEqual(yield* field({ scope: { tag: "a,b" }, ...rest }), "scope.tag")
+      assert.strictEqual(yield* field({ scope: { vendor: "openai" }, ...rest, then: { use: "cheap" } }), "then.use")
       assert.strictEqual(yield* field({ scope: { team: "a", key: "b" }, ...rest }), "scope")
       assert.strictEqual(yield* field({ scope: "al", ...rest }), "scope")
       assert.strictEqual(yield* field({ scope: "all", amount: 1, window: "fortnight" }), "window")

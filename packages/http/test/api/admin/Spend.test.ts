@@ -110,6 +110,18 @@ onEach("spend and calls", ({ database }) => {
     }),
   )
 
+  it.live("finds a team by its name and by its id", () =>
+    Effect.gen(function* () {
+      const { gateway, manager, team } = yield* books
+      for (const path of ["/admin/spend?team=platform", `/admin/spend?team=${team.id}`]) {
+        for (const key of [AdminGateway.operatorKey, manager.key]) {
+          assert.strictEqual((yield* gateway.get(path, { key })).body.rows[0].calls, 2)
+        }
+      }
+      assert.strictEqual((yield* gateway.get("/admin/calls?team=platform")).body.data.length, 2)
+    }),
+  )
+
   it.live("answers CSV where it is asked for", () =>
     Effect.gen(function* () {
       const { gateway } = yield* books
@@ -140,6 +152,11 @@ onEach("spend and calls", ({ database }) => {
         ["/admin/spend?by=colour", "by"],
         ["/admin/spend?every=week", "every"],
         ["/admin/spend?from=yesterday", "from"],
+        ["/admin/spend?from=2026-11-28T12:30:00Z", "from"],
+        ["/admin/spend?to=2026-11-28T00:00:00%2B05:30", "to"],
+        ["/admin/spend?from=2026-11-29&to=2026-11-28", "from"],
+        ["/admin/calls?from=2026-11-29&to=2026-11-28", "from"],
+        ["/admin/spend?key=a&key=b", "key"],
         ["/admin/calls?outcome=lost", "outcome"],
         ["/admin/calls?cursor=none", "cursor"],
       ] as const) {
