@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -29,6 +30,7 @@ import { TooMany } from "./ResponseStore.ts"
 import * as Rows from "./Rows.ts"
 import * as RunningRows from "./RunningRows.ts"
 import type { StoreLost } from "./StoreLost.ts"
+import { lostResponses } from "./StoreLost.ts"
 
 export interface Options {
   readonly sql: SqlClient
@@ -111,7 +113,10 @@ export const make = Effect.fnUntraced(function* ({
   /** Writes how a response has ended. */
   const endSurely = (id: string, end: Effect.Effect<boolean, SqlError>, times = endTries) =>
     Effect.catch(Effect.retry(inTime(end), { times, schedule: Schedule.spaced("1 second") }), ({ message }) =>
-      Effect.logError(`The end of response ${id} could not be stored: ${message}`),
+      Effect.andThen(
+        Metric.update(lostResponses, 1),
+        Effect.logError(`The end of response ${id} could not be stored: ${message}`),
+      ),
     )
 
   const task = (queued: Ended, run: Run): Effect.Effect<void> =>

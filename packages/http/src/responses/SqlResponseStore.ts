@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -19,6 +20,7 @@ import * as Items from "./Items.ts"
 import type { Ended, NoChain, Settings } from "./ResponseStore.ts"
 import { ResponseStore } from "./ResponseStore.ts"
 import * as Rows from "./Rows.ts"
+import { lostResponses } from "./StoreLost.ts"
 
 /** An expiry is put off only by at least this much, so that a chain is not written again with each call. */
 const minExtension = Duration.toMillis(Duration.days(1))
@@ -35,6 +37,7 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
     ResponseStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient
+      yield* Metric.update(lostResponses, 0)
       const keep = Duration.toMillis(settings.keep)
       const conversations = Conversations.make(sql, keep)
       /** Writes the ids of the items of a response that has ended, and adds the items to its conversation. */
@@ -81,7 +84,7 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
                 insertItems(ended, ended.response),
               ),
             ),
-          ),
+          ).pipe(Effect.tapError(() => Metric.update(lostResponses, 1))),
         chain: (keyId, id, maxSize) =>
           Items.isId(id)
             ? Effect.flatMap(now, (at) =>

@@ -54,6 +54,13 @@ const fieldsOf = (response: object): Record<string, unknown> => ({ ...response }
 const sent = ({ upstream }: Gateway) =>
   Effect.map(upstream.requests, (requests) => requests.at(-1)?.body as Record<string, unknown>)
 
+/** The responses that were not stored, by the metrics. */
+const lost = ({ url }: Gateway) =>
+  Effect.promise(async () => {
+    const text = await (await fetch(`${url}/metrics`)).text()
+    return Number(/^understudy_store_lost_responses_total (\d+)$/m.exec(text)?.[1])
+  })
+
 onEach("stored responses", ({ database }) => {
   const make = (options: TestGateway.Options = {}) =>
     Effect.flatMap(Effect.promise(database), (stored) => TestGateway.make({ database: stored, ...options }))
@@ -126,6 +133,7 @@ onEach("stored responses", ({ database }) => {
         const stored = yield* Effect.promise(database)
         const gateway = yield* TestGateway.make({ database: stored, vendor })
         const sql = Context.get(yield* Layer.build(Store.layer(stored)), SqlClient)
+        assert.strictEqual(yield* lost(gateway), 0)
         yield* sql`DROP TABLE responses`
         for (const response of [yield* create(gateway, { input: "one" }), yield* stream(gateway, { input: "one" })]) {
           assert.include(response.output_text, "primary goes on instead")
@@ -133,6 +141,7 @@ onEach("stored responses", ({ database }) => {
         }
         const error = yield* rejected(create(gateway, { input: "two", previous_response_id: "resp_1" }))
         assert.deepInclude(error, { status: 503, code: "database_unavailable" })
+        assert.strictEqual(yield* lost(gateway), 2)
       }),
     )
   }

@@ -17,6 +17,7 @@ afterAll(async () => {
 
 const configuration = () => `
 database: sqlite:./understudy.db
+responses: { store: true }
 ${redis === undefined ? "" : `state: { redis: "${redis.url}" }`}
 budgets: { list: [{ id: all-day, all: true, amount: 10, window: day }] }
 keys: [{ id: team-a, key: sk-team-a }]
