@@ -1,7 +1,7 @@
 /**
  * Changes of keys, teams and budgets, and the audit of them and of fault injection: every change is a transaction that also writes a row of `audit`,
  * and each gateway follows these rows, in order, without a gap. PostgreSQL tells of new rows at once; besides, they are
- * looked for four times a second, so that a change holds at every gateway within one second.
+ * looked for twice a second, so that a change holds at every gateway within one second.
  */
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
@@ -63,7 +63,7 @@ export class Changes extends Context.Service<
 >()("@understudy/http/Changes") {}
 
 /** How often new rows are looked for, whether or not the database tells of them. */
-const interval = Duration.millis(250)
+const interval = Duration.millis(500)
 
 /** How long the database may take for it. */
 const timeout = Duration.seconds(5)
