@@ -23,8 +23,8 @@ const goneAfter = Duration.toMillis(Duration.days(1))
 /** Leases of periods that began so many milliseconds ago are deleted: no window is longer. Those of `total` begin at 0. */
 const keptFor = Duration.toMillis(Duration.days(800))
 
-/** Gateways take leases under this lock, one after the other. */
-const lock = 0x6c65617365
+/** The advisory lock of PostgreSQL under which gateways change leases, one after the other. */
+export const lock = 0x6c65617365
 
 /** Times are clock milliseconds. */
 export class LeaseRows {
@@ -113,16 +113,18 @@ export class LeaseRows {
     )
   }
 
-  /** Notes that these alerts are published. Succeeds with those that no gateway has published before. */
+  /** Notes that these alerts are published, all or none. Succeeds with those that no gateway has published before. */
   announce(due: ReadonlyArray<DueAlert>, now: number): Effect.Effect<ReadonlyArray<DueAlert>, SqlError> {
+    if (due.length === 0) return Effect.succeed([])
     const sql = this.#sql
-    return Effect.filter(due, ({ account, alert: { share } }) => {
+    const noted = Effect.filter(due, ({ account, alert: { share } }) => {
       const row = { budget_id: account.key, period_start: account.alertPeriod, share, at: now }
       return Effect.map(
         sql`INSERT INTO budget_alerts ${sql.insert(row)} ON CONFLICT DO NOTHING RETURNING share`,
         (rows) => rows.length > 0,
       )
     })
+    return sql.withTransaction(noted)
   }
 
   /** Puts the leases of gateways that are gone together, and deletes those of periods that are long over. */

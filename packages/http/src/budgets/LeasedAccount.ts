@@ -60,6 +60,19 @@ export interface Elsewhere {
   readonly reserved: Nanos
 }
 
+/** What is to be leased besides, or is given back, of one part. */
+export interface Change {
+  readonly lease: Lease
+  readonly delta: Nanos
+}
+
+/** How leases are to change. */
+export interface Plan {
+  readonly changes: ReadonlyArray<Change>
+  /** Calls lack what is not left to lease, or nothing is left to lease ahead of them. */
+  readonly shortage: "exhausted" | "fully leased" | undefined
+}
+
 /** An alert whose share is reached, and is not known to be published. */
 export interface DueAlert {
   readonly account: LeasedAccount
@@ -254,20 +267,17 @@ export class LeasedAccount implements Account {
 
   /**
    * What the lease of each part should change by, given what is left of the amount to lease: at least what calls lack; else
-   * `chunk` or a large call ahead of what is used, less when little is left; and back what is not needed. What is given back
-   * can no longer be reserved from now on.
+   * `chunk` or a large call ahead of what is used, less when little is left; and back what is not needed.
    */
-  plan(left: Nanos, chunk: Nanos, now: number): ReadonlyArray<readonly [lease: Lease, delta: Nanos]> {
-    this.observe(now)
-    this.#isRefusalNew = false
+  plan(left: Nanos, chunk: Nanos): Plan {
+    const now = this.#now
     const current = this.current()
-    const changes: Array<readonly [Lease, Nanos]> = []
+    const changes: Array<Change> = []
     let available = left
     const giveBack = (lease: Lease, nanos: Nanos): void => {
       if (nanos <= 0) return
-      lease.allowance.granted -= nanos
       available += nanos
-      changes.push([lease, -nanos])
+      changes.push({ lease, delta: -nanos })
     }
     for (const lease of this.leases) {
       if (lease !== current) giveBack(lease, lease.allowance.granted - lease.allowance.used)
@@ -277,20 +287,40 @@ export class LeasedAccount implements Account {
     const ahead = chunk === 0 ? 0 : this.#ahead(chunk)
     const wanted = this.#wanted
     const lacking = Math.max(0, wanted - free)
+    let shortage: Plan["shortage"]
     if (available < 0) giveBack(current, Math.min(free, -available))
     else if (lacking > 0) {
       const granted = Math.min(available, Math.max(lacking, Math.min(ahead, available / 2)))
-      if (granted < lacking) this.#exhaustedUntil = now + exhaustedFor
-      if (granted > 0) changes.push([current, Math.floor(granted)])
+      if (granted < lacking) shortage = "exhausted"
+      if (granted > 0) changes.push({ lease: current, delta: Math.floor(granted) })
     } else if (now - this.#usedAt >= idleAfter) giveBack(current, free - wanted)
     else if (free > 2 * ahead) giveBack(current, free - Math.max(ahead, wanted))
     else if (free < ahead / 2) {
       const more = Math.floor(Math.min(ahead - free, available / 2))
-      if (more > 0) changes.push([current, more])
-      else this.#fullyLeasedUntil = now + exhaustedFor
+      if (more > 0) changes.push({ lease: current, delta: more })
+      else shortage = "fully leased"
     }
+    return { changes, shortage }
+  }
+
+  /** Whether a plan changes nothing, and the database has what is leased. */
+  isSteady({ changes, shortage }: Plan): boolean {
+    return (
+      changes.length === 0 &&
+      shortage === undefined &&
+      this.leases.every(({ allowance, written }) => allowance.granted === (written?.granted ?? 0))
+    )
+  }
+
+  /** Begins what is planned: what is given back can no longer be reserved. Gives what is leased as soon as it is written. */
+  begin({ changes, shortage }: Plan): ReadonlyArray<Change> {
+    this.#isRefusalNew = false
+    const until = this.#now + exhaustedFor
+    if (shortage === "exhausted") this.#exhaustedUntil = until
+    else if (shortage === "fully leased") this.#fullyLeasedUntil = until
+    for (const { delta, lease } of changes) if (delta < 0) lease.allowance.granted += delta
     this.#look()
-    return changes
+    return changes.filter(({ delta }) => delta > 0)
   }
 
   /** Whether there is something to write: leases that have changed or are not used, or that the budget is used up. */

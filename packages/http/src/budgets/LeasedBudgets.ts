@@ -6,7 +6,7 @@
  * Leases are written in rounds by one fibre: at once when a call lacks something, else every second. A call waits for a round
  * only if what is leased does not cover it, for a bounded time.
  */
-import type { Budget, Nanos } from "@understudy/core/internal/spend/Budget"
+import type { Budget } from "@understudy/core/internal/spend/Budget"
 import * as Account from "@understudy/core/internal/spend/Account"
 import type { BudgetAlert } from "@understudy/core/internal/spend/Account"
 import * as Budgets from "@understudy/core/internal/spend/Budgets"
@@ -16,6 +16,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -24,7 +25,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { BudgetSettings } from "../config/BudgetsSection.ts"
 import * as Bounded from "../store/Bounded.ts"
 import { StoreStatus } from "../store/StoreStatus.ts"
-import type { Lease } from "./LeasedAccount.ts"
+import type { Plan } from "./LeasedAccount.ts"
 import { LeasedAccount, nothing } from "./LeasedAccount.ts"
 import { LeaseRows } from "./LeaseRows.ts"
 
@@ -44,6 +45,9 @@ export type Settings = Pick<BudgetSettings, "budgets" | "lease" | "leaseWait" | 
 
 /** The time between rounds in which no call lacks anything. */
 const interval = Duration.seconds(1)
+
+/** How often a gateway shows that it lives, in milliseconds. */
+const signInterval = 5000
 
 /** How long a round may take before the database counts as lost. */
 const roundTimeout = Duration.seconds(3)
@@ -91,6 +95,8 @@ class Pool {
   /** Accounts of budgets that are no more, as long as what they spent counts: the budgets may come back. */
   #leaving = new Set<LeasedAccount>()
   #refreshedAt = Number.NEGATIVE_INFINITY
+  /** When the database was last told that this gateway lives. */
+  #signedAt = Number.NEGATIVE_INFINITY
   /** Completes with the next round. */
   #round: Deferred.Deferred<void> | undefined
 
@@ -215,59 +221,91 @@ class Pool {
     }
     const dirty = [...this.#dirty]
     this.#dirty = new Set()
-    const written = Effect.andThen(
-      this.#rows.signOfLife(now),
-      Effect.forEach(chunked(dirty, perRound), (accounts) => this.#write(accounts, true), { discard: true }),
-    )
-    return Bounded.run(written, roundTimeout).pipe(
-      Effect.matchEffect({
-        onSuccess: () => this.#status.back,
-        onFailure: ({ message }) => {
-          for (const account of dirty) this.#dirty.add(account)
-          return this.#status.lost(message)
-        },
+    // A database that is lost is tried each time.
+    const isSignDue = now - this.#signedAt >= signInterval || !this.#status.isUp()
+    const written = isSignDue || dirty.length > 0 ? this.#writeRound(dirty, isSignDue ? now : undefined) : Effect.void
+    return Effect.ensuring(
+      written,
+      Effect.sync(() => {
+        for (const account of this.#leaving) if (account.isEmpty) this.#leaving.delete(account)
+        if (round !== undefined) Deferred.doneUnsafe(round, Effect.void)
       }),
-      Effect.ensuring(
-        Effect.sync(() => {
-          for (const account of this.#leaving) if (account.isEmpty) this.#leaving.delete(account)
-          if (round !== undefined) Deferred.doneUnsafe(round, Effect.void)
-        }),
-      ),
     )
   })
 
-  /** Writes the leases of these accounts in one transaction, changed as `LeasedAccount.plan` says. `ahead`: also for later calls. */
+  /** Writes accounts in a bounded time, and a sign of life at `now`, if one is due. Tells whether the database could be used. */
+  #writeRound(accounts: ReadonlyArray<LeasedAccount>, now: number | undefined): Effect.Effect<void> {
+    const signed =
+      now === undefined
+        ? Effect.void
+        : Effect.map(this.#rows.signOfLife(now), () => {
+            this.#signedAt = now
+          })
+    const written = Effect.forEach(chunked(accounts, perRound), (some) => this.#write(some, true), { discard: true })
+    return Effect.matchEffect(Bounded.run(Effect.andThen(signed, written), roundTimeout), {
+      onSuccess: () => this.#status.back,
+      onFailure: ({ message }) => {
+        for (const account of accounts) this.#dirty.add(account)
+        return this.#status.lost(message)
+      },
+    })
+  }
+
+  /**
+   * Writes what these accounts have leased, spent and reserved, and reads what other gateways have. `ahead`: more is leased for
+   * later calls.
+   *
+   * What is leased changes in a transaction that has the lock. What was spent and reserved of it is this gateway's own, and needs
+   * none: that is all that most rounds write.
+   */
   #write(accounts: ReadonlyArray<LeasedAccount>, ahead: boolean): Effect.Effect<void, SqlError> {
-    if (accounts.length === 0) return Effect.void
     return Effect.suspend(() => {
       const now = this.#clock.currentTimeMillisUnsafe()
-      for (const account of accounts) account.advance(now)
-      const additions = new Map<Lease, Nanos>()
-      const transaction = Effect.gen({ self: this }, function* () {
-        const elsewhere = yield* this.#rows.elsewhere(accounts, now)
-        for (const account of accounts) {
-          account.elsewhere = elsewhere.get(account.key) ?? nothing
-          const isLeaving = this.#leaving.has(account)
-          const left = isLeaving ? 0 : account.amount - account.elsewhere.granted - account.granted
-          for (const [lease, delta] of account.plan(left, ahead && !isLeaving ? account.chunk : 0, now)) {
-            if (delta > 0) additions.set(lease, delta)
-          }
-        }
-        const written = yield* this.#rows.save(accounts, additions, now)
-        const due = accounts.flatMap((account) => account.alertsDue(now))
-        return { written, due, published: yield* this.#rows.announce(due, now) }
-      })
-      // What is in memory follows what is committed.
-      return Effect.map(this.#rows.transaction(transaction), ({ due, published, written }) => {
-        for (const [lease, nanos] of additions) lease.allowance.granted += nanos
-        for (const [lease, row] of written) lease.written = row
-        for (const { account, alert } of due) account.announced.add(alert.share)
-        for (const account of accounts) account.forget()
-        for (const { alert } of published) for (const listener of this.#listeners) listener(alert)
-      })
+      for (const account of accounts) account.observe(now)
+      const plan = (account: LeasedAccount): Plan => {
+        const isLeaving = this.#leaving.has(account)
+        const left = isLeaving ? 0 : account.amount - account.elsewhere.granted - account.granted
+        return account.plan(left, ahead && !isLeaving ? account.chunk : 0)
+      }
+      const isSteady = new Set(accounts.filter((account) => account.isSteady(plan(account))))
+      const changing = accounts.filter((account) => !isSteady.has(account))
+      return Effect.andThen(
+        this.#exchange([...isSteady], now, () => unchanged, identity),
+        this.#exchange(changing, now, plan, (exchange) => this.#rows.transaction(exchange)),
+      )
+    })
+  }
+
+  #exchange(
+    accounts: ReadonlyArray<LeasedAccount>,
+    now: number,
+    plan: (account: LeasedAccount) => Plan,
+    within: <A>(statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, SqlError>,
+  ): Effect.Effect<void, SqlError> {
+    if (accounts.length === 0) return Effect.void
+    const statements = Effect.gen({ self: this }, function* () {
+      const elsewhere = yield* this.#rows.elsewhere(accounts, now)
+      for (const account of accounts) account.elsewhere = elsewhere.get(account.key) ?? nothing
+      const additions = new Map(
+        accounts.flatMap((account) => account.begin(plan(account))).map(({ delta, lease }) => [lease, delta]),
+      )
+      const written = yield* this.#rows.save(accounts, additions, now)
+      const due = accounts.flatMap((account) => account.alertsDue(now))
+      return { additions, written, due, published: yield* this.#rows.announce(due, now) }
+    })
+    // What is in memory follows what is committed.
+    return Effect.map(within(statements), ({ additions, due, published, written }) => {
+      for (const [lease, nanos] of additions) lease.allowance.granted += nanos
+      for (const [lease, row] of written) lease.written = row
+      for (const { account, alert } of due) account.announced.add(alert.share)
+      for (const account of accounts) account.forget()
+      for (const { alert } of published) for (const listener of this.#listeners) listener(alert)
     })
   }
 }
+
+/** The plan of leases that stay as they are. */
+const unchanged: Plan = { changes: [], shortage: undefined }
 
 const chunked = <A>(all: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))

@@ -16,6 +16,7 @@ import * as Result from "effect/Result"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { Settings } from "../../src/budgets/LeasedBudgets.ts"
 import * as LeasedBudgets from "../../src/budgets/LeasedBudgets.ts"
+import * as LeaseRows from "../../src/budgets/LeaseRows.ts"
 import * as Store from "../../src/store/Store.ts"
 import * as StoreStatus from "../../src/store/StoreStatus.ts"
 import { onEach } from "../store/Databases.ts"
@@ -276,6 +277,23 @@ onEach("leased budgets", ({ database, postgres }) => {
       if (Result.isSuccess(held)) yield* held.success.settle(cents(20))
       // Written with the next round of the one, read again by the other when it is asked.
       while ((yield* two.budgets.status)[0]?.spent !== 0.2) yield* Effect.sleep("50 millis")
+    }),
+  )
+
+  it.live("write what is spent of a lease while another gateway has the lock", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      // SQLite has one lock for all that is written.
+      if (postgres() === undefined) return
+      const [one, { sql }] = yield* Effect.all([gateway(place, "one"), gateway(place, "two")])
+      const locked = Effect.gen(function* () {
+        yield* sql`SELECT pg_advisory_xact_lock(${LeaseRows.lock})`
+        const held = yield* one.reserve(cents(0.1))
+        if (Result.isSuccess(held)) yield* held.success.settle(cents(0.1))
+        const written = sql<{ readonly n: number | null }>`SELECT CAST(SUM(spent) AS BIGINT) AS n FROM budget_leases`
+        while ((yield* written)[0]?.n !== cents(0.1)) yield* Effect.sleep("20 millis")
+      })
+      yield* Effect.timeout(sql.withTransaction(locked), "5 seconds")
     }),
   )
 
