@@ -126,9 +126,11 @@ class CallSpending implements Spending {
   /** `undefined` if no budget limits the call, or none was asked yet. */
   #reservation: Reservation | undefined = undefined
   #reserved: Nanos = 0
-  /** The most that the attempts under way may cost, and what those that have ended did. */
+  /** The number of attempts under way, the most that these may cost, and what those that have ended did. */
+  #attempts = 0
   #running: Nanos = 0
   #spent: Nanos = 0
+  #hasEnded = false
 
   constructor(books: Books, clock: Clock.Clock) {
     this.#books = books
@@ -159,8 +161,15 @@ class CallSpending implements Spending {
   }
 
   end(): Effect.Effect<void> {
+    this.#hasEnded = true
+    return this.#settled()
+  }
+
+  /** Settles the call once it has ended, and its attempts. */
+  #settled(): Effect.Effect<void> {
     const reservation = this.#reservation
-    return reservation === undefined ? Effect.void : reservation.settle(this.#spent)
+    if (reservation === undefined || !this.#hasEnded || this.#attempts > 0) return Effect.void
+    return reservation.settle(this.#spent)
   }
 
   /** Waits for a reservation. Succeeds with the budget that does not cover it, if one does not. */
@@ -183,16 +192,21 @@ class CallSpending implements Spending {
     const own = reservationOf(reserved)
     if (own !== undefined && this.#covers(nanos)) {
       this.#running += nanos
-      return Effect.succeed(new BudgetedAttempt(this, nanos, own))
+      return Effect.succeed(this.#attempt(nanos, own))
     }
     const begun = Effect.flatMapEager(reserved, (own) =>
       Effect.flatMapEager(this.#cover(nanos, now), (exceeded) =>
         exceeded === undefined
-          ? Effect.succeed(new BudgetedAttempt(this, nanos, own))
+          ? Effect.succeed(this.#attempt(nanos, own))
           : Effect.flatMapEager(own.settle(0), () => Effect.fail(exceeded)),
       ),
     )
     return Effect.catchEager(begun, reject)
+  }
+
+  #attempt(nanos: Nanos, own: Reservation): BudgetedAttempt {
+    this.#attempts++
+    return new BudgetedAttempt(this, nanos, own)
   }
 
   /** Whether what the call has reserved covers one more attempt, besides those under way. */
@@ -219,9 +233,11 @@ class CallSpending implements Spending {
   }
 
   /** An attempt that was to cost `nanos` at most has cost so much. */
-  ended(nanos: Nanos, cost: Nanos): void {
+  ended(nanos: Nanos, cost: Nanos): Effect.Effect<void> {
+    this.#attempts--
     this.#running -= nanos
     this.#spent += cost
+    return this.#settled()
   }
 }
 
@@ -238,8 +254,8 @@ class BudgetedAttempt implements AttemptSpending {
 
   end(cost: number): Effect.Effect<void> {
     const nanos = Budget.toNanos(cost)
-    this.#call.ended(this.#nanos, nanos)
-    return this.#own.settle(nanos)
+    const own = this.#own.settle(nanos)
+    return Effect.flatMapEager(own, () => this.#call.ended(this.#nanos, nanos))
   }
 }
 

@@ -251,16 +251,14 @@ const streamedCall = <Request extends AnyRequest, A>(
   Effect.contextWith((context: Context.Context<Scope.Scope>) => {
     const clock = Context.get(context, Clock.Clock)
     const opened: Opened = { spending: options?.spending?.open(clock) }
-    const parent = Context.get(context, Scope.Scope)
-    // What a call spends is settled when its attempts have ended: also if it fails, and the scope around it stays open.
-    const own = opened.spending === undefined ? undefined : Scope.forkUnsafe(parent)
-    const scope = own ?? parent
+    const { spending } = opened
+    const scope = Context.get(context, Scope.Scope)
     // Added first, so that it runs last: when the upstream is closed.
     const ended = Scope.addFinalizerExit(scope, (exit) =>
       Effect.suspend(() => {
         opened.recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
         opened.generation?.leave()
-        return opened.spending?.end() ?? Effect.void
+        return spending?.end() ?? Effect.void
       }),
     )
     const begun = Effect.suspend(() =>
@@ -268,10 +266,8 @@ const streamedCall = <Request extends AnyRequest, A>(
         run({ generation, execution, scope, clock }),
       ),
     )
-    return Effect.andThen(
-      ended,
-      own === undefined ? begun : Effect.onError(begun, (cause) => Scope.close(own, Exit.failCause(cause))),
-    )
+    // What a call that fails has spent is settled then: the scope around it may stay open.
+    return Effect.andThen(ended, spending === undefined ? begun : Effect.onError(begun, () => spending.end()))
   })
 
 /** The answer of a call once it has begun, in the span of its call. A failure before that ends the record. */

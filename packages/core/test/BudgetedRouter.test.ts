@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -368,6 +369,45 @@ describe("BudgetedRouter", () => {
       yield* Fiber.interrupt(waiting)
       assert.deepStrictEqual(yield* books, { all: [46, 0] })
     }).pipe(Effect.provide(layer({ a: script }, { budgets: [budget()] })))
+  })
+
+  it.effect("settles a call that has ended once its last attempt has", () => {
+    const a = Testing.script([Testing.reply("Hi")])
+    let spender: CallOptions["spending"]
+    const captured = Layer.effect(
+      Router.Router,
+      Effect.map(Router.Router, (router) => ({
+        ...router,
+        chat: (request: Chat.Request, options?: CallOptions) => {
+          spender = options?.spending
+          return router.chat(request, options)
+        },
+      })),
+    )
+    const router = Router.layer({
+      deployments: { a: Deployment.make({ model: "a", provider: a.layer, price: cent }) },
+      routes: { assistant: Route.to("a") },
+    })
+    const budgets = Budgets.layerMemory([budget()])
+    return Effect.gen(function* () {
+      yield* Effect.ignore(chat())
+      const spent = (yield* books)["all"]![0]!
+      const call = spender!.open(yield* Clock.Clock)
+      yield* call.start({ route: "assistant", payer: {}, mayUseAnother: false, most: () => 0.2 })
+      const planned = { deployment: "a", vendor: undefined, most: () => 0.1 }
+      const [one, two] = [yield* call.begin(planned), yield* call.begin(planned)]
+      yield* one.end(0.03)
+      yield* call.end()
+      assert.deepStrictEqual(yield* books, { all: [spent, 20] })
+      yield* two.end(0.04)
+      assert.deepStrictEqual(yield* books, { all: [spent + 7, 0] })
+      yield* call.end()
+      assert.deepStrictEqual(yield* books, { all: [spent + 7, 0] })
+    }).pipe(
+      Effect.provide(
+        BudgetedRouter.layer.pipe(Layer.provideMerge(budgets), Layer.provide(captured), Layer.provide(router)),
+      ),
+    )
   })
 
   it.effect("counts the output of a broken stream although its provider reported the usage of its start", () => {

@@ -24,7 +24,10 @@ export interface Spending {
    * Called before a deployment is tried, uninterruptibly. A rejection skips the deployment. Attempts may overlap in time.
    */
   readonly begin: (attempt: PlannedAttempt) => Effect.Effect<AttemptSpending, Rejected>
-  /** Called once, when the call and its attempts have ended. */
+  /**
+   * Called when the call has ended. Only the first time counts. It is settled when the attempts that are still under way have ended
+   * too: those of a stream that failed may last as long as the scope around it.
+   */
   readonly end: () => Effect.Effect<void>
 }
 
