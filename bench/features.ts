@@ -13,10 +13,10 @@ import { join } from "node:path"
 import type { TestPostgres } from "../packages/http/test/store/TestPostgres.ts"
 import { closeLater, end, start as startChild } from "./children.ts"
 import { type Configuration, deployment, type Options, startGateway } from "./gateway.ts"
-import { columns, each, endAll, interleave, measured, shape, startAll, whole } from "./measure.ts"
+import { columns, each, endAll, interleave, measured, shape, startAll, streamed, whole } from "./measure.ts"
 import { bindTo } from "./process.ts"
 import { type Bar, mean, median, type Row, type Section, standardError } from "./table.ts"
-import type { Setting, Spec, Target } from "./target.ts"
+import type { Asked, Setting, Spec, Target } from "./target.ts"
 
 const key = "secret-of-the-benchmark"
 
@@ -84,6 +84,9 @@ const specs = (postgres: TestPostgres | undefined, { against }: Setting): Readon
   spec("books", "budgets and ledger", ({ folder, upstream }) =>
     booked(upstream.port, `sqlite:${join(folder, "ledger.db")}`),
   ),
+  spec(streams, "the same, streamed", ({ folder, upstream }) =>
+    booked(upstream.port, `sqlite:${join(folder, "ledger.db")}`),
+  ),
   spec(
     "postgres",
     "in PostgreSQL",
@@ -104,6 +107,11 @@ const specs = (postgres: TestPostgres | undefined, { against }: Setting): Readon
     ? []
     : [spec("against", `without, ${against.name}`, ({ upstream }) => priced(upstream.port), { revision: against })]),
 ]
+
+/** The column whose calls are streamed, in as many events as those of the other parts of the bench. */
+const streams = "streams"
+
+const bodyOf = ({ name }: Spec, asked: Asked) => (name === streams ? streamed(asked, shape.chunks, 0) : whole(asked))
 
 /** Microseconds of CPU a call of two gateways under load at the same time. */
 interface Pair {
@@ -126,7 +134,11 @@ const core = 1
 const pairs = 2
 
 /** Starts gateways, measures the CPU of a call of each, all at the same time with load generators of their own, and ends them. */
-const sideBySide = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise<ReadonlyArray<number>> => {
+const sideBySide = async (
+  setting: Setting,
+  specs: ReadonlyArray<Spec>,
+  body: (asked: Asked) => object,
+): Promise<ReadonlyArray<number>> => {
   const folder = mkdtempSync(join(setting.folder, "pair-"))
   const { seconds, warmUp } = duration(setting.quick)
   const started: Array<{ readonly target: Target; readonly generator: ChildProcess }> = []
@@ -140,7 +152,7 @@ const sideBySide = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise
         bindTo(core, target.child.pid!)
         const own = { ...setting, generator }
         const connections = shape.connections / started.length
-        const { cpu, requests } = await measured(own, target, whole(target), connections, seconds, warmUp)
+        const { cpu, requests } = await measured(own, target, body(target), connections, seconds, warmUp)
         return cpu / requests
       }),
     )
@@ -154,7 +166,7 @@ const sideBySide = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise
 /** Measures one pair. The order of the two starts alternates, so that what it adds to one of them cancels out. */
 const compare = async (setting: Setting, spec: Spec, round: number): Promise<Pair> => {
   const order = round % 2 === 1 ? [off, spec] : [spec, off]
-  const measures = await sideBySide(setting, order)
+  const measures = await sideBySide(setting, order, (asked) => bodyOf(spec, asked))
   return { without: measures[order.indexOf(off)]!, feature: measures[order.indexOf(spec)]! }
 }
 
@@ -203,6 +215,7 @@ const compareAll = async (setting: Setting, specs: ReadonlyArray<Spec>): Promise
     ],
     bars: [
       bar("budgets and ledger: CPU of a call, of one without", "books", 1.05),
+      bar(`the same, streamed in ${shape.chunks} events`, streams, 1.05),
       bar("the same in PostgreSQL, without its own CPU", "postgres", 1.05),
       bar("every call recorded: CPU of a call, of one without", "recorded", 1.02),
       bar("traces, none sampled: CPU of a call, of one without", "unsampled", 1.05),
