@@ -52,6 +52,8 @@ export interface Sending extends RealtimeSession.Opening {
     scope: Scope.Scope,
     isUnbounded?: boolean,
   ) => Effect.Effect<Transport.StreamingResponse, ProviderError>
+  /** A response that was opened without a limit, with the limit of all others. */
+  readonly bounded: (response: Transport.StreamingResponse) => Transport.StreamingResponse
   readonly events: (response: Transport.StreamingResponse) => Stream.Stream<Sse.Event, ProviderError>
   readonly bytes: (response: Transport.StreamingResponse) => Stream.Stream<Uint8Array, ProviderError>
   readonly text: (response: Transport.StreamingResponse) => Effect.Effect<string, ProviderError>
@@ -103,19 +105,23 @@ const respond = (
     headers: { ...request.native?.headers, ...headers },
     query: request.query,
   })
-  // A file is as large as it is: none of it is kept.
-  const isFile = request.operation === "files" && request.streaming === true
-  return Effect.flatMap(sending.open(template, body, scope, isFile), (response) => {
+  // What is passed on as it arrives may be as large as it is: none of it is kept.
+  const isUnbounded = request.streaming === true
+  const isFile = isUnbounded && request.operation === "files"
+  return Effect.flatMap(sending.open(template, body, scope, isUnbounded), (response) => {
     if (response.status < 200 || response.status >= 300) return sending.failOpened(response, request)
     const contentType = contentTypeOf(response)
     if (/^text\/event-stream/i.test(contentType)) {
       return Effect.succeed(ofEvents(endpoint, request, sending, response, contentType))
     }
-    return isFile || (request.streaming === true && !isText(contentType))
+    return isFile || (isUnbounded && !isText(contentType))
       ? Effect.succeed(
           ofBytes(endpoint, request, isFile ? sending.bytes(response) : someBytes(sending, response), contentType),
         )
-      : Effect.map(complete(endpoint, request, sending, response, contentType), Stream.succeed)
+      : Effect.map(
+          complete(endpoint, request, sending, isUnbounded ? sending.bounded(response) : response, contentType),
+          Stream.succeed,
+        )
   })
 }
 

@@ -123,7 +123,7 @@ export interface Options<Wire extends WireError> {
   /** Removes the deployment's secrets from responses and errors. */
   readonly redaction: Redaction.Redaction
   readonly sender: Transport.HttpSender
-  /** Sends requests for files, whose size has no limit. */
+  /** Sends requests whose responses are passed on as they arrive: they have no limit. */
   readonly unbounded?: Transport.HttpSender | undefined
   /** How WebSockets are opened, for sessions. Default: without a proxy. */
   readonly dialling?: Transport.SenderOptions | undefined
@@ -414,6 +414,7 @@ export const make = Effect.fnUntraced(function* <Wire extends WireError>(
           isUnbounded === true && options.unbounded !== undefined
             ? Effect.mapError(options.unbounded.open(template, body, scope), NetworkError.orUnexpected)
             : open(template, body, scope),
+        bounded: (response) => Transport.bounded(response, options.dialling?.limits),
         failOpened: (response, request) => failOpened(response, options.operationReason?.(request)),
         connect: (template, request, scope) =>
           Effect.mapError(WebSocketClient.open(template, options.dialling, scope), (failure) =>

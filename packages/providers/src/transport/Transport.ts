@@ -169,6 +169,18 @@ const decode = (chunks: ReadonlyArray<Buffer>): string =>
 export const text = (opened: StreamingResponse): Effect.Effect<string, TransportFailure> =>
   Effect.map(Stream.runCollect(opened.bytes), (chunks) => Buffer.concat(chunks).toString())
 
+/** A response that was opened without a limit, with a body that fails above the limit of its status. */
+export const bounded = (response: StreamingResponse, limits: Limits = AnswerLimits.defaults): StreamingResponse => {
+  let remaining = AnswerLimits.limitOf(limits, response.status)
+  const bytes = Stream.mapEffect(response.bytes, (chunk) => {
+    remaining -= chunk.length
+    return remaining < 0
+      ? Effect.fail(new TransportFailure({ cause: AnswerLimits.tooLarge(limits, response.status) }))
+      : Effect.succeed(chunk)
+  })
+  return { ...response, bytes }
+}
+
 /** How many bytes are buffered for a slow reader before the upstream is paused. */
 const highWaterMark = 256 * 1024
 

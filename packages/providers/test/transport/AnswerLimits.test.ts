@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import type * as Chat from "@understudy/core/Chat"
 import { text } from "@understudy/core/Chat"
+import type * as Operation from "@understudy/core/Operation"
 import type { Provider } from "@understudy/core/Provider"
+import type { ProviderError } from "@understudy/core/ProviderError"
 import * as Anthropic from "@understudy/providers/anthropic"
 import * as Bedrock from "@understudy/providers/bedrock"
 import * as Gemini from "@understudy/providers/gemini"
@@ -9,6 +11,7 @@ import * as OpenAi from "@understudy/providers/openai"
 import { AnswerLimits, defaults, longestEvent } from "@understudy/providers/internal/transport/AnswerLimits"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage, ServerResponse } from "node:http"
@@ -144,6 +147,62 @@ describe.each(names)("%s", (name) => {
       })
       const failure = yield* Effect.flip(asked.chat(yield* provider(name, url)))
       assert.notInclude(failure.message, "larger than")
+    }),
+  )
+})
+
+describe("an operation whose response is passed on as it arrives", () => {
+  const speech = (contentType: string, piece: Buffer | string) =>
+    Effect.gen(function* () {
+      const { closed, url } = yield* serve((response) => {
+        response.writeHead(200, { "content-type": contentType })
+        endless(response, piece)
+      })
+      const { operations } = yield* provider("openai", url)
+      const frames = operations!.send({
+        operation: "audio.speech",
+        model: "m",
+        body: { type: "json", fields: { model: "m", input: "hi" } },
+        streaming: true,
+      })
+      return { closed, frames }
+    })
+
+  /** Takes far more than the limit. */
+  const sizeOf = (frames: Stream.Stream<Operation.Frame, ProviderError>) =>
+    frames.pipe(
+      Stream.scan(
+        () => 0,
+        (size, { data }) => size + data.length,
+      ),
+      Stream.takeUntil((size) => size > 10 * limits.answer),
+      Stream.runLast,
+    )
+
+  it.live("has no limit on its bytes, and its connection is closed with the call", () =>
+    Effect.gen(function* () {
+      const { closed, frames } = yield* speech("audio/mpeg", kilobytes)
+      assert.isAbove(Option.getOrThrow(yield* sizeOf(frames)), 10 * limits.answer)
+      yield* closed
+    }),
+  )
+
+  it.live("has no limit on all of its events", () =>
+    Effect.gen(function* () {
+      const event = `data: {"type":"speech.audio.delta","audio":"${"A".repeat(1000)}"}\n\n`
+      const { closed, frames } = yield* speech("text/event-stream", event)
+      assert.isAbove(Option.getOrThrow(yield* sizeOf(frames)), 10 * limits.answer)
+      yield* closed
+    }),
+  )
+
+  it.live("is cut off above the limit if it is a text, which is read as a whole", () =>
+    Effect.gen(function* () {
+      const { closed, frames } = yield* speech("application/json", kilobytes)
+      const failure = yield* Effect.flip(Stream.runDrain(frames))
+      assert.deepStrictEqual(failure.reason, { _tag: "Malformed", overLimit: true })
+      assert.include(failure.message, "larger than 300000 bytes (server.limits.answer)")
+      yield* closed
     }),
   )
 })
