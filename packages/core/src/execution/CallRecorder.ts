@@ -231,7 +231,7 @@ const attemptOf = (ended: EndedAttempt, startedAt: number): Attempt => {
   if (Exit.isSuccess(exit)) return { ...begun, outcome: "success", millis, ...usageAndCost(ended, startedAt) }
   const error = Cause.findErrorOption(exit.cause)
   if (error._tag === "None") return { ...begun, outcome: "cancelled", millis, ...usageAndCost(ended, startedAt) }
-  const { message, reason, retryAfter, status } = error.value
+  const { contentFree, message, reason, retryAfter, status } = error.value
   return {
     ...begun,
     outcome: "failure",
@@ -240,6 +240,7 @@ const attemptOf = (ended: EndedAttempt, startedAt: number): Attempt => {
     status,
     retryAfter: retryAfter === undefined ? undefined : Duration.toMillis(retryAfter),
     message,
+    ...(contentFree === undefined ? undefined : { contentFree }),
     ...usageAndCost(ended, startedAt),
   }
 }

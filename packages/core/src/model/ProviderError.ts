@@ -47,13 +47,15 @@ export type ReasonTag = Reason["_tag"]
 
 /**
  * The failure of one attempt. `message` may be logged and, redacted, shown to clients. `status` and `requestId` are those
- * of the provider's HTTP response, if there was one.
+ * of the provider's HTTP response, if there was one. `contentFree`: the message is this program's own and has nothing of a request or
+ * a response, so that call logs, which have no content, show it.
  */
 export class ProviderError extends Data.TaggedError("ProviderError")<{
   readonly reason: Reason
   readonly message: string
   readonly status?: number | undefined
   readonly requestId?: string | undefined
+  readonly contentFree?: true | undefined
   readonly cause?: unknown
 }> {
   /** The provider's Retry-After, if it sent one. */

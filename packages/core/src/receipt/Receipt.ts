@@ -39,6 +39,8 @@ export interface Attempt extends Place {
   /** The provider's Retry-After, in milliseconds, if it sent one. */
   readonly retryAfter?: number | undefined
   readonly message?: string | undefined
+  /** Whether `message` has nothing of a request or a response: see `ProviderError`. */
+  readonly contentFree?: true | undefined
   /** Of a stream: the time from its admission to its first output, in milliseconds. */
   readonly firstTokenMillis?: number | undefined
   readonly usage?: Chat.Usage | undefined

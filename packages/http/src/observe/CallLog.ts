@@ -30,7 +30,7 @@ export const layer: Layer.Layer<never, never, Router> = Layer.effectDiscard(
 const severity = ({ outcome }: Receipt): LogLevel.Severity => (outcome === "failure" ? "Warn" : "Info")
 
 const log = (receipt: Receipt): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logWithLevel(severity(receipt))(line(receipt)), CallFields.of(receipt, accountMessage))
+  Effect.annotateLogs(Effect.logWithLevel(severity(receipt))(line(receipt)), CallFields.of(receipt, loggedMessage))
 
 /**
  * `assistant: answered by backup in 707 ms (primary Overloaded 503 after 302 ms; backup succeeded after 403 ms), 21+42 tokens,
@@ -85,12 +85,12 @@ const attempt = (attempt: Attempt): string => {
   const result = [reason ?? (outcome === "success" ? "succeeded" : outcome), status]
     .filter((part) => part !== undefined)
     .join(" ")
-  const message = accountMessage(attempt)
+  const message = loggedMessage(attempt)
   return `${label(attempt)} ${result} after ${millis} ms${injected === undefined ? "" : ` (injected fault ${injected})`}${message === undefined ? "" : `: ${message}`}`
 }
 
 /** Reasons about the operator's account: their provider messages are logged, because they contain nothing of the prompt. */
 const accountReasons: ReadonlySet<string> = new Set<ReasonTag>(["Authentication", "Permission", "QuotaExhausted"])
 
-const accountMessage = ({ message, reason }: Attempt): string | undefined =>
-  reason !== undefined && accountReasons.has(reason) ? message : undefined
+const loggedMessage = ({ contentFree, message, reason }: Attempt): string | undefined =>
+  contentFree === true || (reason !== undefined && accountReasons.has(reason)) ? message : undefined

@@ -58,6 +58,16 @@ describe("CallLog", () => {
     )
   })
 
+  it("includes a message of the gateway's own, such as which limit a response exceeds", () => {
+    const message = "the response is larger than 9 bytes: raise server.limits.answer if it may be"
+    assert.strictEqual(
+      CallLog.line(
+        receipt([{ ...attempt("Malformed", message), contentFree: true }, attempt("Malformed", "{ 'a': 1")]),
+      ),
+      `assistant: failed in 9 ms (primary Malformed 401 after 4 ms: ${message}; primary Malformed 401 after 4 ms), call 1`,
+    )
+  })
+
   it("has tokens, cost, first token, key and team in the line", () => {
     const answered: Receipt = {
       ...receipt([

@@ -27,7 +27,7 @@ export const AnswerLimits: Context.Reference<Limits> = Context.Reference<Limits>
 export const longestEvent = 16 * 1024 * 1024
 
 /**
- * A response that cannot be read because of its content. `status` is set for an error, `overLimit` for a response that was paid
+ * A response that cannot be read because of its size or encoding. Its message has nothing of the response. `status` is set for an error, `overLimit` for a response that was paid
  * for and is larger than a limit.
  */
 export class UnreadableAnswer extends Data.TaggedError("UnreadableAnswer")<{
@@ -45,16 +45,16 @@ export const limitOf = (limits: Limits, status: number): number => (isGood(statu
 export const tooLarge = (limits: Limits, status: number): UnreadableAnswer =>
   isGood(status)
     ? new UnreadableAnswer({
-        message: `the response is larger than ${limits.answer} bytes (server.limits.answer)`,
+        message: `the response is larger than ${limits.answer} bytes: raise server.limits.answer if it may be`,
         overLimit: true,
       })
     : new UnreadableAnswer({
-        message: `the error ${status} is larger than ${limits.error} bytes (server.limits.error)`,
+        message: `the error ${status} is larger than ${limits.error} bytes: raise server.limits.error if it may be`,
         status,
       })
 
 /** The error for a stream whose event is over the limit. */
 export const eventTooLarge: UnreadableAnswer = new UnreadableAnswer({
-  message: `an event of the stream is larger than ${longestEvent} bytes`,
+  message: `an event of the stream is larger than ${longestEvent} bytes, which is the most`,
   overLimit: true,
 })

@@ -110,7 +110,7 @@ export const classify = (failure: unknown): ProviderError | undefined => {
     if (cause instanceof UnreadableAnswer) {
       const { message, overLimit, status } = cause
       const reason = { _tag: "Malformed", ...(overLimit === undefined ? undefined : { overLimit }) } as const
-      return new ProviderError({ reason, message, status, cause: failure })
+      return new ProviderError({ reason, message, status, contentFree: true, cause: failure })
     }
     if (refusesCredentials.test(String(Reflect.get(cause, "message")))) {
       return new ProviderError({ reason: { _tag: "Authentication" }, message: "the proxy requires credentials (407)" })

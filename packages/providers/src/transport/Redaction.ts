@@ -63,6 +63,7 @@ export const make = (secrets: Secrets): Redaction => {
             message,
             status: error.status,
             requestId,
+            contentFree: error.contentFree,
             cause: causeIsClean ? cause : undefined,
           })
     },

@@ -201,7 +201,8 @@ describe("an operation whose response is passed on as it arrives", () => {
       const { closed, frames } = yield* speech("application/json", kilobytes)
       const failure = yield* Effect.flip(Stream.runDrain(frames))
       assert.deepStrictEqual(failure.reason, { _tag: "Malformed", overLimit: true })
-      assert.include(failure.message, "larger than 300000 bytes (server.limits.answer)")
+      assert.include(failure.message, "larger than 300000 bytes: raise server.limits.answer")
+      assert.isTrue(failure.contentFree)
       yield* closed
     }),
   )
