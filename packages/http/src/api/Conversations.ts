@@ -33,7 +33,6 @@ export const endpoints = ({ conversations }: ResponseStore["Service"]) => {
       ),
       Responses,
     )
-  const itemsOf = (row: Row) => Effect.map(lost(conversations.items(row, Infinity)), (items) => items ?? [])
 
   const create = Effect.gen(function* () {
     const body = yield* JsonBody.read
@@ -51,17 +50,18 @@ export const endpoints = ({ conversations }: ResponseStore["Service"]) => {
 
   const list = (row: Row) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
-      Effect.map(
-        Effect.flatMap(itemsOf(row), (items) => ItemPage.of(url, items)),
-        json,
+      Effect.flatMap(ItemPage.queryOf(url), (query) =>
+        Effect.map(
+          Effect.flatMap(lost(conversations.page(row, query)), (items) => ItemPage.of(query, items)),
+          json,
+        ),
       ),
     )
 
   const getItem = (row: Row, itemId: string) =>
-    Effect.flatMap(itemsOf(row), (items) => {
-      const found = items.find(({ id }) => id === itemId)
-      return found === undefined ? Effect.fail(noItem(itemId)) : Effect.succeed(json(found))
-    })
+    Effect.flatMap(lost(conversations.item(row, itemId)), (found) =>
+      found === undefined ? Effect.fail(noItem(itemId)) : Effect.succeed(json(found)),
+    )
 
   const removeItem = (row: Row, itemId: string) =>
     Effect.flatMap(lost(conversations.removeItem(row, itemId)), (isRemoved) =>

@@ -10,7 +10,6 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { Caller } from "../auth/Caller.ts"
 import * as ResponseChain from "./ResponseChain.ts"
-import * as Items from "../responses/Items.ts"
 import type { ResponseStore } from "../responses/ResponseStore.ts"
 import * as ApiError from "./ApiError.ts"
 import * as HttpReply from "./HttpReply.ts"
@@ -78,12 +77,18 @@ const remove = (store: ResponseStore["Service"]) => (keyId: string, id: string) 
 /** All items from which the response was generated, those of earlier responses included. */
 const inputItems = (store: ResponseStore["Service"]) => (keyId: string, id: string) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
-    Effect.flatMap(ResponseChain.catchLost(store.chain(keyId, id, Infinity)), (chain) => {
-      if (!ResponseChain.isChain(chain)) return Effect.fail(notFound(id))
-      const before = chain.slice(0, -1).flatMap(Items.ofTurn)
-      const own = chain.slice(-1).flatMap(({ input }) => Items.ofList(input))
-      return Effect.map(ItemPage.of(url, Items.listed([...before, ...own], id)), (page) => json(JSON.stringify(page)))
-    }),
+    Effect.flatMap(ItemPage.queryOf(url), (query) =>
+      Effect.flatMap(ResponseChain.catchLost(store.inputItems(keyId, id, query)), (items) =>
+        items === undefined
+          ? Effect.fail(notFound(id))
+          : Effect.map(
+              Effect.flatMap(ResponseChain.catchLost(ItemPage.read(query, items)), (found) =>
+                ItemPage.of(query, found),
+              ),
+              (page) => json(JSON.stringify(page)),
+            ),
+      ),
+    ),
   )
 
 const json = (text: string) => HttpServerResponse.text(text, { contentType: "application/json" })

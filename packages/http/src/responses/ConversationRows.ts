@@ -6,6 +6,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type { PageOf } from "./Items.ts"
 
 /** A row of `conversations`. Times are clock milliseconds; `items` is the number of items that it ever had. */
 export interface Row {
@@ -88,6 +89,30 @@ export const items = (
       (row?.size ?? 0) > maxSize
         ? Effect.undefined
         : sql<Item>`SELECT id, item FROM conversation_items WHERE conversation_id = ${id} ORDER BY position`,
+  )
+
+/** What a page needs: the item that it comes after, its own, and one more. Nothing, if the item that it comes after is not there. */
+export const page = (
+  sql: SqlClient,
+  id: string,
+  { after, limit, order }: PageOf,
+): Effect.Effect<ReadonlyArray<Item>, SqlError> => {
+  const isAfter = order === "asc" ? sql.literal("position >=") : sql.literal("position <=")
+  const from =
+    after === undefined
+      ? sql.literal("")
+      : sql`AND ${isAfter} (SELECT position FROM conversation_items WHERE conversation_id = ${id} AND id = ${after}
+          ORDER BY position ${sql.literal(order)} LIMIT 1)`
+  return sql<Item>`SELECT id, item FROM conversation_items WHERE conversation_id = ${id} ${from}
+    ORDER BY position ${sql.literal(order)} LIMIT ${limit + 2}`
+}
+
+/** An item. `undefined` if it is not there. */
+export const item = (sql: SqlClient, id: string, itemId: string): Effect.Effect<string | undefined, SqlError> =>
+  Effect.map(
+    sql<Item>`SELECT id, item FROM conversation_items WHERE conversation_id = ${id} AND id = ${itemId}
+      ORDER BY position LIMIT 1`,
+    ([row]) => row?.item,
   )
 
 /** Deletes an item. Succeeds with whether there was one. */

@@ -27,6 +27,10 @@ export interface Conversations {
     row: ConversationRows.Row,
     maxSize: number,
   ) => Effect.Effect<ReadonlyArray<Items.Item> | undefined, StoreLost>
+  /** The items that a page needs, in its order: that which it comes after, its own, and one that says there are more. */
+  readonly page: (row: ConversationRows.Row, page: Items.PageOf) => Effect.Effect<ReadonlyArray<Items.Item>, StoreLost>
+  /** `undefined` if there is none. */
+  readonly item: (row: ConversationRows.Row, itemId: string) => Effect.Effect<Items.Item | undefined, StoreLost>
   /** Adds items, and succeeds with them: each with an id. */
   readonly append: (
     keyId: string,
@@ -79,6 +83,14 @@ export const make = (sql: SqlClient, keep: number): Conversations => {
       Effect.map(inTime(ConversationRows.items(sql, id, maxSize)), (rows) =>
         rows?.map(({ item }) => Items.ofJson(item)),
       ),
+    page: ({ id }, page) =>
+      Effect.map(inTime(ConversationRows.page(sql, id, page)), (rows) => rows.map(({ item }) => Items.ofJson(item))),
+    item: ({ id }, itemId) =>
+      Items.isId(itemId)
+        ? Effect.map(inTime(ConversationRows.item(sql, id, itemId)), (item) =>
+            item === undefined ? undefined : Items.ofJson(item),
+          )
+        : Effect.undefined,
     append: (keyId, id, items) => inTime(append(sql, keep, keyId, id, items)),
     removeItem: ({ id }, itemId) =>
       Items.isId(itemId) ? inTime(ConversationRows.removeItem(sql, id, itemId)) : Effect.succeed(false),

@@ -137,6 +137,13 @@ const isReadable = (item: Item): boolean =>
 // Lists
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** Which items a page has: in which order, after which of them, and at most how many. */
+export interface PageOf {
+  readonly order: "asc" | "desc"
+  readonly after: string | undefined
+  readonly limit: number
+}
+
 /** Items as clients list them: each with an id, and a message with a list of parts. */
 export const listed = (items: ReadonlyArray<unknown>, responseId: string): ReadonlyArray<Item> =>
   items.map((item, index) => {
@@ -153,6 +160,12 @@ export const listed = (items: ReadonlyArray<unknown>, responseId: string): Reado
       content: Predicate.isString(content) ? [role === "assistant" ? { ...part, annotations: [] } : part] : content,
     }
   })
+
+/** The response whose input or output has an item, by an id that `listed` gave it. */
+export const responseOf = (itemId: string): string | undefined => {
+  const [, id] = /^[a-z]+_(\w+)_in_\d+$/.exec(itemId) ?? []
+  return id === undefined ? undefined : `resp_${id}`
+}
 
 /** The prefix of the ids of an item's type, as OpenAI writes them. */
 const prefixOf = ({ role, type }: Item): string =>

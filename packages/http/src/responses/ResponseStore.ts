@@ -10,6 +10,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { Conversations } from "./Conversations.ts"
+import type { Item, PageOf } from "./Items.ts"
 import type * as Rows from "./Rows.ts"
 import type { StoreLost } from "./StoreLost.ts"
 
@@ -58,6 +59,15 @@ export class ResponseStore extends Context.Service<
       id: string,
       maxSize: number,
     ) => Effect.Effect<ReadonlyArray<Rows.Row> | NoChain, StoreLost>
+    /**
+     * The items that a response was generated from, those of the responses before it included, from the first one of a page on.
+     * `undefined` if there is no such response, or one that it continues was deleted.
+     */
+    readonly inputItems: (
+      keyId: string,
+      id: string,
+      page: PageOf,
+    ) => Effect.Effect<Stream.Stream<Item, StoreLost> | undefined, StoreLost>
     /**
      * The items with these ids that responses of the key have in their output. `undefined` if they have more than `maxSize`
      * characters together.

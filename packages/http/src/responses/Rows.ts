@@ -59,6 +59,30 @@ export const find = (
     ([row]) => row,
   )
 
+/** The ids of the response with this id and of all that it continues, the first of them first. */
+export const links = (
+  sql: SqlClient,
+  keyId: string,
+  id: string,
+  now: number,
+): Effect.Effect<ReadonlyArray<Pick<Row, "id" | "previous_id">>, SqlError> =>
+  sql<Pick<Row, "id" | "previous_id">>`WITH RECURSIVE chain (id, previous_id, depth) AS (
+      SELECT id, previous_id, 1 FROM responses WHERE id = ${id} AND key_id = ${keyId} AND expires_at > ${now}
+      UNION ALL
+      SELECT r.id, r.previous_id, c.depth + 1
+      FROM chain c JOIN responses r ON r.id = c.previous_id AND r.key_id = ${keyId}
+    )
+    SELECT id, previous_id FROM chain ORDER BY depth DESC`
+
+/** What these responses of a key were generated from, and what they are, in no order. */
+export const turns = (
+  sql: SqlClient,
+  keyId: string,
+  ids: ReadonlyArray<string>,
+): Effect.Effect<ReadonlyArray<Pick<Row, "id" | "input" | "response">>, SqlError> =>
+  sql<Pick<Row, "id" | "input" | "response">>`SELECT id, input, response FROM responses
+    WHERE key_id = ${keyId} AND id IN ${sql.in(ids)}`
+
 /** A response of a chain. */
 export interface Link extends Row {
   /** The `size` of this response and of all that come after it in the chain. */

@@ -16,6 +16,7 @@ import * as Background from "./Background.ts"
 import * as ConversationRows from "./ConversationRows.ts"
 import * as Conversations from "./Conversations.ts"
 import { inTime } from "./InTime.ts"
+import * as InputItems from "./InputItems.ts"
 import * as Items from "./Items.ts"
 import type { Ended, NoChain, Settings } from "./ResponseStore.ts"
 import { ResponseStore } from "./ResponseStore.ts"
@@ -91,6 +92,16 @@ export const layer = (settings: Settings): Layer.Layer<ResponseStore, never, Sql
                 Effect.map(inTime(Rows.chain(sql, keyId, id, at, maxSize)), (links) => complete(links, id, maxSize)),
               )
             : Effect.succeed<NoChain>({ _tag: "NotFound", id }),
+        inputItems: (keyId, id, page) =>
+          Items.isId(id)
+            ? Effect.flatMap(now, (at) =>
+                Effect.map(inTime(Rows.links(sql, keyId, id, at)), (links) =>
+                  links[0]?.previous_id === null
+                    ? InputItems.stream(sql, { keyId, ids: links.map((link) => link.id), now: at }, page)
+                    : undefined,
+                ),
+              )
+            : Effect.undefined,
         items: (keyId, ids, maxSize) =>
           Effect.flatMap(now, (at) =>
             inTime(

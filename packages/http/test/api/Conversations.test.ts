@@ -71,6 +71,28 @@ onEach("conversations", ({ database }) => {
     }),
   )
 
+  it.live("are listed by pages", () =>
+    Effect.gen(function* () {
+      const { client } = yield* make()
+      const { items } = client.conversations
+      const texts = Array.from({ length: 7 }, (_, index) => String(index))
+      const { id } = yield* Effect.promise(() => client.conversations.create({ items: texts.map(user) }))
+      const { data } = yield* Effect.promise(() => items.list(id, { order: "asc" }))
+      for (const order of ["asc", "desc"] as const) {
+        for (const limit of [1, 3, 6, 7, 8]) {
+          const read: Array<unknown> = []
+          yield* Effect.promise(async () => {
+            for await (const item of items.list(id, { order, limit })) read.push(item)
+          })
+          assert.deepStrictEqual(read, order === "asc" ? data : data.toReversed(), `${order}, ${limit} a page`)
+        }
+      }
+      for (const after of ["msg_none", "msg_\0"]) {
+        assert.strictEqual((yield* rejected(() => items.list(id, { after }))).param, "after")
+      }
+    }),
+  )
+
   it.live("are read and added to by calls, whichever vendor answers", () =>
     Effect.gen(function* () {
       const gateway = yield* make({ vendor: "responses", backup: "anthropic" })
