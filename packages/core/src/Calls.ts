@@ -224,7 +224,7 @@ const complete = <Request extends AnyRequest, A>(
         }),
       ),
       (exit) => {
-        opened.recorder?.ended(exit, clock.currentTimeMillisUnsafe())
+        opened.recorder?.ended(exit, clock.currentTimeMillisUnsafe(), context)
         opened.generation?.leave()
         return opened.spending?.end()
       },
@@ -237,6 +237,7 @@ interface Begun<Request extends AnyRequest> {
   readonly execution: CallExecutor.Execution<Request>
   readonly scope: Scope.Scope
   readonly clock: Clock.Clock
+  readonly context: Context.Context<never>
 }
 
 /** A call whose answer is read in a scope: its record ends with the scope, or when the call fails before it has an answer. */
@@ -256,14 +257,14 @@ const streamedCall = <Request extends AnyRequest, A>(
     // Added first, so that it runs last: when the upstream is closed.
     const ended = Scope.addFinalizerExit(scope, (exit) =>
       Effect.suspend(() => {
-        opened.recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe())
+        opened.recorder?.streamClosed(exit, clock.currentTimeMillisUnsafe(), context)
         opened.generation?.leave()
         return spending?.end() ?? Effect.void
       }),
     )
     const begun = Effect.suspend(() =>
       open(router, opened, request, { streaming, options, clock, context, on }, (execution, generation) =>
-        run({ generation, execution, scope, clock }),
+        run({ generation, execution, scope, clock, context }),
       ),
     )
     // What a call that fails has spent is settled then: the scope around it may stay open.
@@ -278,7 +279,7 @@ const starting = <A>(
 ): Effect.Effect<A, RouterError> => {
   const { trace } = recorder
   return Effect.tapError(trace === undefined ? answer : trace.around(answer), (error) =>
-    Effect.sync(() => recorder.ended(Exit.fail(error), clock.currentTimeMillisUnsafe())),
+    Effect.sync(() => recorder.failed(error, clock.currentTimeMillisUnsafe())),
   )
 }
 
@@ -293,7 +294,7 @@ export const chatStream = (
     request,
     true,
     options,
-    ({ clock, execution, generation, scope }) => {
+    ({ clock, context, execution, generation, scope }) => {
       const { recorder, route } = execution
       const fresh = () =>
         shadowed(
@@ -310,7 +311,7 @@ export const chatStream = (
         guard === undefined
           ? unguarded
           : Effect.onInterrupt(GuardedAnswer.stream(guard, recorder.receipt, scope, unguarded), () =>
-              Effect.sync(() => recorder.ended(Exit.interrupt(), clock.currentTimeMillisUnsafe())),
+              Effect.sync(() => recorder.ended(Exit.interrupt(), clock.currentTimeMillisUnsafe(), context)),
             )
       return streaming(execution, starting(execution, clock, answer), scope)
     },
@@ -384,7 +385,7 @@ export const end = (
     if (route === undefined) return notFound(request.model, generation)
     const { recorder } = begin(router, route, callOf(request, streaming, options, clock), clock, context)
     const ended = Exit.mapError(exit, (stopped) => Errors.stopped(stopped, recorder.receipt))
-    recorder.ended(ended, clock.currentTimeMillisUnsafe())
+    recorder.ended(ended, clock.currentTimeMillisUnsafe(), context)
     return ended
   })
 

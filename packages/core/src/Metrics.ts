@@ -278,6 +278,7 @@ const outages: ReadonlyArray<Kind> = [
   "GuardrailFailed",
   "Upstream",
   "StreamInterrupted",
+  "Draining",
 ]
 
 /** The series that a route has before its first call. */

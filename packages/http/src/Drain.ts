@@ -32,6 +32,8 @@ export class Drain extends Context.Service<
     readonly begin: Effect.Effect<void>
     /** Waits until new calls are rejected: ends streams that have no end of their own. */
     readonly begun: Effect.Effect<void>
+    /** Whether the time of running calls has ended: those that still run are ended. */
+    readonly isOver: () => boolean
     /** Skips the delay after the announcement. */
     readonly hurry: Effect.Effect<void>
     /** Ends running calls with an error instead of waiting for them. */
@@ -50,6 +52,7 @@ export class Drain extends Context.Service<
     const skipped = Deferred.makeUnsafe<void>()
     const ended = Deferred.makeUnsafe<void>()
     const inFlight = InFlight.make()
+    let isOver = false
     const done = (step: Deferred.Deferred<void>) => Effect.asVoid(Deferred.succeed(step, undefined))
     const announce = Effect.andThen(done(announced), Effect.sync(inFlight.closeConnections))
     const begin = Effect.andThen(announce, done(begun))
@@ -65,6 +68,7 @@ export class Drain extends Context.Service<
       yield* Effect.logInfo(`Draining: rejecting new calls${waiting}; ${calls()}`)
       const finished = Effect.raceFirst(inFlight.none, Deferred.await(ended))
       const isInTime = Option.isSome(yield* Effect.timeoutOption(finished, timeout))
+      isOver = true
       if (inFlight.size() > 0) {
         const why = isInTime ? "a second signal" : "timeout exceeded"
         yield* Effect.logWarning(`Draining: ${why}; ending ${calls()} with an error`)
@@ -78,6 +82,7 @@ export class Drain extends Context.Service<
       draining: () => Deferred.isDoneUnsafe(begun),
       begin,
       begun: Deferred.await(begun),
+      isOver: () => isOver,
       hurry: done(skipped),
       end: Effect.andThen(done(skipped), done(ended)),
       inFlight,

@@ -3,6 +3,7 @@
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Router } from "@understudy/core/Router"
+import { IsCutOff } from "@understudy/core/internal/model/CutOff"
 import * as Timeout from "@understudy/core/internal/policy/Timeout"
 import type * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
@@ -112,6 +113,12 @@ export const layer = <E = never>(
       ),
       Layer.provideMerge(Layer.succeed(MaxBodySize, options.maxBody)),
       Layer.provideMerge(Layer.succeed(IsKey, auth.keys.isOpen && !auth.keys.hasDatabase ? undefined : auth.keys.has)),
+      Layer.provideMerge(
+        Layer.effect(
+          IsCutOff,
+          Effect.map(Drain.Drain, ({ isOver }) => isOver),
+        ),
+      ),
       Layer.provideMerge(Layer.succeed(BodyBudget.Current, new BodyBudget.BodyBudget(limits))),
       Layer.provideMerge(Layer.succeed(RealtimeSettings.Current, realtime)),
     )

@@ -3,6 +3,7 @@
  * call's trace if it has one.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type { Candidate } from "../deployment/Candidate.ts"
@@ -10,6 +11,7 @@ import type { AnyRequest, Call } from "../model/Call.ts"
 import type * as Chat from "../model/Chat.ts"
 import * as Cost from "../model/Cost.ts"
 import type { Price } from "../model/Cost.ts"
+import { IsCutOff } from "../model/CutOff.ts"
 import type { Kind } from "../model/ErrorKind.ts"
 import type { ProviderError } from "../model/ProviderError.ts"
 import type { SkipReason } from "../model/SkipReason.ts"
@@ -28,7 +30,7 @@ import type {
 import type { EventBus } from "../receipt/RouteEvent.ts"
 import type { FailedStep, Step } from "../route/Plan.ts"
 import type { AttemptTrace, CallTrace } from "../telemetry/CallTrace.ts"
-import { RouterError } from "./RouterError.ts"
+import { draining, RouterError } from "./RouterError.ts"
 
 /** How an attempt ended. Times run from its admission, at `startedAt`. `model` is the vendor's id. */
 export interface EndedAttempt {
@@ -191,21 +193,37 @@ export class CallRecorder {
     this.#receipt.affinity = affinity
   }
 
-  /** The call has ended. Only the first end counts. */
-  ended(exit: Exit.Exit<unknown, unknown>, now: number): void {
+  /** The call has ended, in this context. Only the first end counts. */
+  ended(exit: Exit.Exit<unknown, unknown>, now: number, context: Context.Context<never>): void {
     if (Exit.isSuccess(exit)) this.#end("success", now)
-    else if (Exit.hasInterrupts(exit)) this.#end("cancelled", now)
-    else this.#end(kindOf(exit) === "GuardrailRefused" ? "refused" : "failure", now, exit)
+    else if (Exit.hasInterrupts(exit)) this.#interrupted(now, context)
+    else this.#failed(exit, now)
+  }
+
+  /** The call has failed. */
+  failed(error: RouterError, now: number): void {
+    this.#failed(Exit.fail(error), now)
+  }
+
+  #failed(exit: Exit.Exit<unknown, unknown>, now: number): void {
+    this.#end(kindOf(exit) === "GuardrailRefused" ? "refused" : "failure", now, exit)
+  }
+
+  /** A shadow call has no client, so that a shutdown only cancels it. */
+  #interrupted(now: number, context: Context.Context<never>): void {
+    const isCutOff = this.#receipt.shadowOf === undefined && Context.get(context, IsCutOff)()
+    if (isCutOff) this.failed(draining(this.#receipt), now)
+    else this.#end("cancelled", now)
   }
 
   /**
    * The scope of a streamed call has closed: the call ended as its last attempt did. The scope's exit only says how the
    * stream's consumer ended; one that stops before the stream ends has cancelled it.
    */
-  streamClosed(exit: Exit.Exit<unknown, unknown>, now: number): void {
+  streamClosed(exit: Exit.Exit<unknown, unknown>, now: number, context: Context.Context<never>): void {
     if (this.#lastOutcome === "success" || this.#lastOutcome === "failure") this.#end(this.#lastOutcome, now)
-    else if (Exit.isSuccess(exit)) this.#end("cancelled", now)
-    else this.ended(exit, now)
+    else if (Exit.isSuccess(exit)) this.#interrupted(now, context)
+    else this.ended(exit, now, context)
   }
 
   #end(outcome: CallOutcome, now: number, exit?: Exit.Exit<unknown, unknown>): void {

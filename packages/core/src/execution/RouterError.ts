@@ -68,6 +68,10 @@ export const streamInterrupted = (cause: ProviderError, receipt: Receipt): Route
     cause,
   })
 
+/** The process shut down before the call had ended. */
+export const draining = (receipt: Receipt): RouterError =>
+  new RouterError({ kind: "Draining", message: "The process shut down before the call had ended.", receipt })
+
 /** A guardrail ended the call. */
 export const stopped = ({ code, kind, message }: Stopped, receipt: Receipt): RouterError =>
   new RouterError({ kind, message, receipt, code })

@@ -17,6 +17,7 @@
  * - `GuardrailFailed`: a guardrail that blocks without a decision gave none.
  * - `Upstream`: anything else, such as a credential that a provider rejects, or one deployment overloaded and one cooling down.
  * - `StreamInterrupted`: a stream broke after its first output.
+ * - `Draining`: the process shut down before the call had ended.
  */
 export type Kind =
   | "ModelNotFound"
@@ -33,3 +34,4 @@ export type Kind =
   | "GuardrailFailed"
   | "Upstream"
   | "StreamInterrupted"
+  | "Draining"

@@ -4,6 +4,7 @@ import * as Deployment from "@understudy/core/Deployment"
 import type { Receipt } from "@understudy/core/Receipt"
 import * as Route from "@understudy/core/Route"
 import * as Router from "@understudy/core/Router"
+import { IsCutOff } from "@understudy/core/internal/model/CutOff"
 import * as Testing from "@understudy/core/Testing"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -41,6 +42,48 @@ const transitions = (route: Route.Route, deployments: Record<string, Deployment.
     }
     return lines
   }).pipe(Effect.scoped, Effect.provide(Router.layer({ deployments, routes: { route } })))
+
+describe("a call that is interrupted", () => {
+  /** The receipts of a call, complete or streamed, and of its shadow, that are interrupted once both hang. */
+  const interrupted = (streaming: boolean, isCutOff: boolean) =>
+    Effect.gen(function* () {
+      const router = yield* Router.Router
+      const receipts: Array<Receipt> = []
+      yield* router.subscribe((event) => {
+        if (event._tag === "CallEnded") receipts.push(event.receipt)
+      })
+      const call = streaming ? Stream.runDrain(Router.stream(request)) : router.chat(request)
+      // In a fibre of its own within the one that is interrupted.
+      const running = yield* Effect.forkChild(Effect.raceFirst(call, Effect.never), { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(running)
+      yield* router.stopShadows
+      return receipts.map(({ attempts, error, outcome }) => [outcome, error, attempts[0]?.outcome])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Router.layer({
+          deployments: {
+            primary: deployment(Testing.script([Testing.hang({ output: "Hi" })])),
+            shadow: deployment(Testing.script([Testing.hang()])),
+          },
+          routes: { route: Route.to("primary").pipe(Route.shadow({ to: "shadow", share: 1 })) },
+        }),
+      ),
+      Effect.provideService(IsCutOff, () => isCutOff),
+    )
+
+  for (const streaming of [false, true]) {
+    const how = streaming ? "streamed" : "complete"
+    it.effect(`is cancelled, but has failed while the process ends its calls, though not its shadow: ${how}`, () =>
+      Effect.gen(function* () {
+        const cancelled = ["cancelled", undefined, "cancelled"]
+        assert.deepStrictEqual(yield* interrupted(streaming, false), [cancelled, cancelled])
+        assert.deepStrictEqual(yield* interrupted(streaming, true), [["failure", "Draining", "cancelled"], cancelled])
+      }),
+    )
+  }
+})
 
 describe("CallRecorder", () => {
   for (const streaming of [false, true]) {

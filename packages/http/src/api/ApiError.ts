@@ -87,6 +87,7 @@ const kinds: Record<Kind, Pick<ApiError, "type" | "code">> = {
   GuardrailFailed: { type: "server_error", code: "guardrail_failed" },
   Upstream: { type: "server_error", code: "upstream_error" },
   StreamInterrupted: { type: "server_error", code: "stream_broken" },
+  Draining: { type: "server_error", code: "draining" },
 }
 
 /** The router's error as a caller with this exposure level sees it. */

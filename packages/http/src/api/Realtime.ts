@@ -224,6 +224,8 @@ class Session {
   #endedBy: SessionLog.ClosedSession["by"] = "client"
   /** Why the gateway ends it. */
   #left: End | undefined
+  /** Whether the client is told of its end: it gets nothing after that. */
+  #hasEnded = false
   #responses = 0
   /** The messages of the provider. */
   #messages = 0
@@ -241,6 +243,7 @@ class Session {
   relay({ data, end }: Operation.Frame): Effect.Effect<void> {
     if (end?.type === "closed") return this.end(this.#left ?? { by: "provider", code: end.code, reason: end.reason })
     if (end !== undefined) return this.end(ends.overBudget(end.budget))
+    if (this.#hasEnded) return Effect.void
     this.#messages++
     if (typeof data !== "string") return this.#send({ data, isBinary: true })
     if (data.includes('"response.created"')) this.#responses++
@@ -279,7 +282,8 @@ class Session {
   /** Tells the client why, and closes its WebSocket. Only the first end counts. */
   end(end: End): Effect.Effect<void> {
     const { code, error, reason } = end
-    if (this.#connection.isClosing) return Effect.void
+    if (this.#hasEnded || this.#connection.isClosing) return Effect.void
+    this.#hasEnded = true
     this.#endedBy = end.by
     const told = error === undefined ? Effect.void : this.#send(this.#event(error))
     return Effect.andThen(

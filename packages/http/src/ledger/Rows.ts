@@ -145,7 +145,7 @@ export const fromReceipt = (receipt: Receipt, deployments: Readonly<Record<strin
 
 /** Why a call has no answer. */
 const reasonOf = ({ error, outcome, skipped }: Receipt, last: AttemptRow | undefined): string | undefined => {
-  if (outcome === "refused") return snakeCaseOf(error)
+  if (outcome === "refused" || error === "Draining") return snakeCaseOf(error)
   if (outcome !== "failure") return undefined
   return last?.reason ?? snakeCaseOf(skipped.at(-1)?.reason._tag ?? error)
 }

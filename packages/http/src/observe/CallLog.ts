@@ -66,17 +66,18 @@ const facts = (receipt: Receipt): ReadonlyArray<string> => {
 }
 
 /** The receipt has a deployment once one has answered, or started a stream. */
-const outcome = ({ deployment, guardrails, outcome }: Receipt): string => {
+const outcome = ({ deployment, error, guardrails, outcome, shadowOf }: Receipt): string => {
   switch (outcome) {
     case "refused":
       return `refused by guardrail ${guardrails?.findLast(({ action }) => action === "refuse")?.guardrail}`
     case "success":
       return `answered by ${deployment}`
     case "failure":
+      if (error === "Draining") return "ended by shutdown"
       return deployment === undefined ? "failed" : `stream from ${deployment} interrupted`
     case "cancelled":
     case undefined:
-      return "cancelled by client"
+      return shadowOf === undefined ? "cancelled by client" : "cancelled"
   }
 }
 

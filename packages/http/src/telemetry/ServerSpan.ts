@@ -3,6 +3,7 @@
  * trace of the caller, and ends when the response has been sent.
  */
 import { CaptureContent, PropagatedSpan } from "@understudy/core/Telemetry"
+import { IsCutOff } from "@understudy/core/internal/model/CutOff"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -68,7 +69,9 @@ export const around = <E, R>(
   let status: number | undefined
   const scope = Context.getUnsafe(context as Context.Context<Scope.Scope>, Scope.Scope)
   const ended = Scope.addFinalizerExit(scope, (exit) =>
-    Effect.sync(() => span.end(clock.currentTimeNanosUnsafe(), responded(span, status, exit))),
+    Effect.sync(() =>
+      span.end(clock.currentTimeNanosUnsafe(), responded(span, status, exit, fiber.getRef(IsCutOff)())),
+    ),
   )
   return Effect.andThen(
     ended,
@@ -79,11 +82,15 @@ export const around = <E, R>(
   )
 }
 
-/** The outcome of a request: a 4xx is the client's, a 5xx the gateway's, and without a response the client has left. */
+/**
+ * The outcome of a request: a 4xx is the client's, a 5xx the gateway's, and without a response the client has left, unless the gateway
+ * ends its calls (`isCutOff`).
+ */
 const responded = (
   span: Tracer.Span,
   status: number | undefined,
   exit: Exit.Exit<unknown, unknown>,
+  isCutOff: boolean,
 ): Exit.Exit<unknown, unknown> => {
   if (status !== undefined) span.attribute("http.response.status_code", status)
   if (status !== undefined && status >= 500) {
@@ -91,6 +98,7 @@ const responded = (
     return Exit.fail(`status ${status}`)
   }
   if (Exit.isSuccess(exit)) return Exit.void
-  span.attribute("error.type", Exit.hasInterrupts(exit) ? "cancelled" : "_OTHER")
-  return Exit.hasInterrupts(exit) ? Exit.interrupt() : Exit.fail("the response was not completed")
+  const isInterrupted = Exit.hasInterrupts(exit)
+  span.attribute("error.type", isInterrupted ? (isCutOff ? "draining" : "cancelled") : "_OTHER")
+  return isInterrupted && !isCutOff ? Exit.interrupt() : Exit.fail("the response was not completed")
 }

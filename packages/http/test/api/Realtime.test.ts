@@ -436,6 +436,27 @@ describe("the end of a session", () => {
   )
 })
 
+describe("a drain that does not wait any longer", () => {
+  it.live("ends a session whose response is under way with 1001, and records it as failed by the shutdown", () =>
+    Effect.gen(function* () {
+      const { drain, ended, upstream, url } = yield* make()
+      upstream.script("primary", [{ type: "session", audio: { events: 500, size: 64 * 1024 } }])
+      const client = yield* voice(url)
+      yield* client.has("session.created")
+      client.send({ type: "response.create" })
+      yield* client.has("response.created")
+      client.socket.pause()
+      yield* until(() => upstream.buffered() > 0)
+      yield* drain.run({ delay: Duration.zero, timeout: Duration.millis(50) })
+      yield* until(() => ended.length === 1)
+      assert.deepStrictEqual([ended[0]?.outcome, ended[0]?.error], ["failure", "Draining"])
+      client.socket.resume()
+      assert.strictEqual((yield* Deferred.await(client.closed))[0], 1001)
+      yield* until(() => upstream.open() === 0)
+    }),
+  )
+})
+
 describe("a key that changes", () => {
   const former = "sk-former"
   const headers = { authorization: `Bearer ${former}` }
@@ -580,16 +601,20 @@ describe("a key that changes", () => {
   it.live("cuts the response that is under way", () =>
     Effect.gen(function* () {
       const { ended, keyring, upstream, url } = yield* keyed()
-      upstream.script("primary", [{ type: "session", audio: { events: 2000, size: 64 * 1024 } }])
+      upstream.script("primary", [{ type: "session", audio: { events: 500, size: 64 * 1024 } }])
       const client = yield* dial(`${url}/v1/realtime?model=voice`, headers)
       yield* client.has("session.created")
       client.send({ type: "response.create" })
       yield* client.has("response.created")
+      client.socket.pause()
+      yield* until(() => upstream.buffered() > 0)
       keyring.remove("ci")
+      yield* until(() => upstream.open() === 0)
+      client.socket.resume()
       assert.deepStrictEqual(yield* Deferred.await(client.closed), [1008, 'Key "ci" was deleted.'])
+      assert.strictEqual(client.types().at(-1), "error")
       assert.notInclude(client.types(), "response.done")
       yield* until(() => ended.length === 1)
-      yield* until(() => upstream.open() === 0)
     }),
   )
 })

@@ -2,10 +2,13 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer as createHttpServer } from "node:http"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import * as Predicate from "effect/Predicate"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
+import { WebSocket } from "ws"
 import { ask, clean, start, url } from "./Process.ts"
 
 afterAll(clean)
@@ -288,6 +291,70 @@ routes: { assistant: [slow] }
       assert.include(serving.printed(), "Drained")
     })
   }
+
+  it("records calls that exceed the drain timeout as failed by the shutdown, in the log and the ledger", async () => {
+    const serving = start(["--port", "0", "--log-format", "json"], {
+      files: {
+        "understudy.yaml": `
+server: { drain: { delay: 0s, timeout: 100ms } }
+database: sqlite:./understudy.db
+ledger: {}
+responses: { store: true }
+deployments:
+  slow: { provider: simulated, model: s, tokenDelay: 50ms, reply: "${"word ".repeat(10_000)}" }
+  whole: { provider: simulated, model: s, latency: 1h }
+  failing: { provider: simulated, model: s, failureRate: 1 }
+routes: { assistant: [slow], later: [whole], second: { fallback: [failing, whole], retry: { times: 0 } } }
+`,
+      },
+    })
+    const base = await url(serving)
+    const stream = await ask(base, { stream: true })
+    const whole = ask(base, { model: "second" })
+    const socket = new WebSocket(`${base.replace("http", "ws")}/v1/responses`)
+    socket.once("open", () => socket.send(JSON.stringify({ type: "response.create", model: "whole", input: "one" })))
+    const closed = once(socket, "close")
+    const background = await fetch(`${base}/v1/responses`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "later", input: "two", background: true }),
+    })
+    assert.strictEqual(background.status, 200)
+    const running = /attempts_in_flight\{deployment="whole"\} 3/
+    while (!running.test(await (await fetch(`${base}/metrics`)).text()));
+    serving.child.kill("SIGTERM")
+    assert.match((await stream.text()).trimEnd(), /data: \{"error":\{.*"code":"draining".*\}\}$/)
+    assert.strictEqual((await whole).status, 503)
+    assert.strictEqual((await closed)[0], 1001)
+    await serving.ended
+    const calls = serving
+      .printed()
+      .split("\n")
+      .flatMap((line) => (line.includes('"outcome"') ? [JSON.parse(line)] : []))
+    assert.sameDeepMembers(
+      calls.map(({ attempts, error, level, outcome, route }) => [
+        route,
+        level,
+        outcome,
+        error,
+        ...attempts.map((attempt: { readonly outcome: string }) => attempt.outcome),
+      ]),
+      [
+        ["assistant", "WARN", "failure", "draining", "cancelled"],
+        ["later", "WARN", "failure", "draining", "cancelled"],
+        ["second", "WARN", "failure", "draining", "failure", "cancelled"],
+        ["whole", "WARN", "failure", "draining", "cancelled"],
+      ],
+    )
+    for (const { message } of calls) assert.match(message, /^\w+: ended by shutdown in \d+ ms \(/)
+    const database = new DatabaseSync(join(serving.folder, "understudy.db"))
+    const rows = database.prepare("SELECT route, outcome, reason FROM calls ORDER BY route").all()
+    database.close()
+    assert.deepStrictEqual(
+      rows.map((row) => Object.values(row)),
+      ["assistant", "later", "second", "whole"].map((route) => [route, "failure", "draining"]),
+    )
+  })
 
   it("falls back when a response exceeds server.limits", async () => {
     const endless = createHttpServer((request, response) => {

@@ -16,4 +16,5 @@ export const of: Readonly<Record<Kind, number>> = {
   GuardrailFailed: 503,
   Upstream: 502,
   StreamInterrupted: 502,
+  Draining: 503,
 }

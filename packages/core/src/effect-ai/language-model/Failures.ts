@@ -51,6 +51,7 @@ const reasonOf = ({ cause, kind, message, param, retryAfter }: RouterError): AiE
     case "Timeout":
     case "Unavailable":
     case "StreamInterrupted":
+    case "Draining":
       return new AiError.InternalProviderError({ description: message })
     case "Upstream":
       // These reasons are not retryable, which the application learns from the kind of error.
