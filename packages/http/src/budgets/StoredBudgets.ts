@@ -1,6 +1,6 @@
 /**
  * The budgets of the database, beside those of the configuration: all of them when the gateway starts, then every change as
- * it is made (see `Changes`).
+ * it is made (see `Changes`). The configuration names a team, and calls are of its id: that of the team of this name.
  */
 import type { Budget } from "@understudy/core/internal/spend/Budget"
 import * as BudgetData from "@understudy/core/internal/spend/Budget"
@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as WindowText from "../config/WindowText.ts"
+import type { TeamRow } from "../keys/StoredKeys.ts"
 import { Changes } from "../store/Changes.ts"
 import type { NoDatabase } from "../store/Store.ts"
 import { unreadable } from "../store/Store.ts"
@@ -40,6 +41,16 @@ export const toBudget = (row: BudgetRow): Budget => ({
   alerts: JSON.parse(row.alerts) as ReadonlyArray<number>,
 })
 
+type Team = Pick<TeamRow, "id" | "name">
+
+/** The budget, by the id of the team that it names, if the database has one. */
+const ofTeam = (budget: Budget, teams: ReadonlyArray<Team>): Budget => {
+  const { scope } = budget
+  if (scope.type !== "team" || teams.some(({ id }) => id === scope.name)) return budget
+  const named = teams.find(({ name }) => name === scope.name)
+  return named === undefined ? budget : { ...budget, scope: { type: "team", name: named.id } }
+}
+
 /** Keeps the budgets of the gateway as the configuration, `configured` at first, and the database have them. */
 export const layer = (
   configured: ReadonlyArray<Budget>,
@@ -52,13 +63,18 @@ export const layer = (
       const { follow } = yield* Changes
       let ofConfiguration = configured
       let ofDatabase: ReadonlyArray<Budget> = []
-      const apply = Effect.suspend(() => set([...ofConfiguration, ...ofDatabase]))
-      const load = Effect.flatMap(sql<BudgetRow>`SELECT * FROM budgets`, (rows) => {
+      let teams: ReadonlyArray<Team> = []
+      const apply = Effect.suspend(() =>
+        set([...ofConfiguration.map((budget) => ofTeam(budget, teams)), ...ofDatabase]),
+      )
+      const load = Effect.gen(function* () {
+        const rows = yield* sql<BudgetRow>`SELECT * FROM budgets`
+        teams = yield* sql<Team>`SELECT id, name FROM teams`
         ofDatabase = rows.map(toBudget)
-        return apply
+        yield* apply
       })
       yield* follow(Effect.mapError(load, unreadable), (rows) =>
-        rows.some(({ kind }) => kind === "budget") ? load : Effect.void,
+        rows.some(({ kind }) => kind === "budget" || kind === "team") ? load : Effect.void,
       )
       return {
         replace: (budgets) => {

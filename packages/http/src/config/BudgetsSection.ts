@@ -88,7 +88,7 @@ const scopeNames = ["key", "team", "tag", "route", "deployment", "vendor"] as co
 const Item = Schema.Struct({
   id: optional(text("a name for the budget, such as search-monthly")),
   key: optional(text("the id of a key")),
-  team: optional(text("the id of a team")),
+  team: optional(text("the name or the id of a team")),
   tag: optional(Tag),
   route: optional(text("the name of a route")),
   deployment: optional(text("the name of a deployment")),
@@ -218,6 +218,9 @@ export const problems = (
       if (name !== undefined)
         found.push(...unknown(`${path}.${type}`, name, type === "route" ? callable : named.deployment))
     }
+    if (item.key !== undefined && !named.key.includes(item.key) && !isKeyId(item.key)) {
+      found.push({ path: `${path}.key`, message: unknownKey(item.key, named.key) })
+    }
     if (item.vendor !== undefined && !isVendor(item.vendor)) {
       found.push({ path: `${path}.vendor`, message: unknownVendor(item.vendor) })
     }
@@ -251,6 +254,12 @@ export const uselessRoute = (scope: Scope, { then }: typeof KeyBudget.Type): str
     ? `has no effect on a budget of a ${scope.type}: at the limit its deployments are skipped. Leave out \`then\``
     : undefined
 }
+
+/** Whether a key of the database may have this id. */
+const isKeyId = (id: string): boolean => /^key_[0-9a-f]{24}$/.test(id)
+
+const unknownKey = (id: string, known: ReadonlyArray<string>): string =>
+  `"${id}" is not in \`keys\`${didYouMean(id, known) || ". A key of the database is named by its id, such as key_2851f51d901a006fe54ee190."}`
 
 export const unknownVendor = (name: string): string =>
   `there is no vendor "${name}"${didYouMean(name, vendorNames) || `. Vendors: ${vendorNames.join(", ")}.`}`

@@ -91,11 +91,13 @@ const expected: Readonly<Record<string, ReadonlyArray<string>>> = {
   "budgets-of-nothing": [
     "budgets.list[0]: limits key and route: name one of key, team, tag, route, deployment, vendor, or all: true",
     'budgets.list[0].route: "rr" does not exist: did you mean "r"?',
+    'budgets.list[0].key: "x" is not in `keys`: did you mean "k"?',
     "budgets.list[1]: limits nothing: name one of key, team, tag, route, deployment, vendor, or all: true",
     'budgets.list[1].id: another budget has the id "one": rename one of them',
     'budgets.list[1].then.use: "q" does not exist: did you mean "r"?',
     'budgets.list[2].vendor: there is no vendor "openia": did you mean "openai"?',
     "budgets.list[3].then.use: has no effect on a budget of a deployment: at the limit its deployments are skipped. Leave out `then`",
+    'budgets.list[4].key: "search" is not in `keys`. A key of the database is named by its id, such as key_2851f51d901a006fe54ee190.',
     'keys[0].budgets[0].then.use: "bb" does not exist: did you mean "b"?',
     'budgets: budgets need a database: add database: "sqlite:./understudy.db", or postgres://… for several gateways',
   ],

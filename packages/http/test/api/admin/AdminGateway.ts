@@ -13,13 +13,17 @@ import * as Config from "../../../src/Config.ts"
 import { text } from "../../../src/config/DatabaseSection.ts"
 import type { Database } from "../../../src/store/Store.ts"
 
-const yaml = (database: Database | undefined, keys: string, routes: string, deployments: string) => `
+const yaml = (
+  database: Database | undefined,
+  { budgets, deployments, keys, routes }: Record<"budgets" | "deployments" | "keys" | "routes", string>,
+) => `
 deployments:
   demo: { provider: simulated, model: any, price: { input: 1, output: 1 } }
   cheap: { provider: simulated, model: any }
   ${deployments}
 routes: { assistant: [demo, cheap], ${routes} }
 keys: ${keys}
+${budgets === "" ? "" : `budgets: { list: ${budgets} }`}
 ${database === undefined ? "" : `database: ${JSON.stringify(text(database))}`}
 `
 
@@ -38,24 +42,26 @@ export interface Sent {
 
 export const operatorKey = "sk-operator"
 
-/** Serves until the scope closes. `keys`, `routes`, `deployments`: those of the configuration, in
+/** Serves until the scope closes. `keys`, `budgets`, `routes`, `deployments`: those of the configuration, in
  * YAML, the routes besides `assistant`, and one more deployment. */
 export const make = Effect.fnUntraced(function* (
   database: Database | undefined,
   {
+    budgets = "",
     deployments = "",
     isOpen = false,
     keys = "[]",
     routes = "",
   }: {
     readonly keys?: string
+    readonly budgets?: string
     readonly routes?: string
     readonly deployments?: string
     readonly isOpen?: boolean
   } = {},
 ) {
   const configuration = yield* Effect.provide(
-    Config.parse(yaml(database, keys, routes, deployments), "understudy.yaml"),
+    Config.parse(yaml(database, { budgets, deployments, keys, routes }), "understudy.yaml"),
     ConfigProvider.layer(ConfigProvider.fromUnknown({})),
   )
   const ring = new Keyring.Keyring(

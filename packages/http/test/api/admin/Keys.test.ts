@@ -311,6 +311,29 @@ onEach("/admin", ({ database }) => {
     }),
   )
 
+  it.live("holds a team to the budget that the configuration has for its name", () =>
+    Effect.gen(function* () {
+      const { call, get, patch, post } = yield* gateway({
+        keys: "[{ id: written, key: sk-written, team: platform }]",
+        budgets: "[{ team: platform, amount: 0.000001, window: month }]",
+      })
+      const code = (key: string) => Effect.map(call(key), ({ body }) => body.error?.code)
+      assert.strictEqual(yield* code("sk-written"), "budget_exceeded")
+      const { body: team } = yield* post("/admin/teams", { name: "platform" })
+      const manager = (yield* post("/admin/keys", { name: "manager", team: "platform", role: "team-admin" })).body
+      assert.strictEqual(yield* code("sk-written"), "budget_exceeded")
+      assert.strictEqual(yield* code(manager.key), "budget_exceeded")
+      for (const path of ["/admin/budgets", "/admin/budgets?team=platform"]) {
+        const { body } = yield* get(path, { key: manager.key })
+        assert.deepInclude(body.data[0], { id: "team:platform/month", scope: { team: team.id } })
+      }
+      // By another name it is another team.
+      yield* patch("/admin/teams/platform", { name: "search" })
+      assert.strictEqual(yield* code("sk-written"), "budget_exceeded")
+      assert.strictEqual(yield* code(manager.key), undefined)
+    }),
+  )
+
   it.live("lists keys of the configuration beside others, and does not change them", () =>
     Effect.gen(function* () {
       const { get, patch, post, ...admin } = yield* gateway({
