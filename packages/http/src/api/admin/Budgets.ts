@@ -170,6 +170,28 @@ export const update = Effect.fnUntraced(function* (
   return row
 })
 
+/** Gives a team the budgets of the name that it has now, made when only the configuration named it, with their audit. */
+export const nameTeam = Effect.fnUntraced(function* (
+  actor: Actor,
+  record: RecordChange,
+  name: string,
+  team: string,
+): Effect.fn.Return<void, SqlError, SqlClient> {
+  const sql = yield* SqlClient
+  for (const before of yield* of("team", name)) {
+    const row: BudgetRow = { ...before, scope_name: team, updated_at: yield* Clock.currentTimeMillis }
+    yield* sql`UPDATE budgets SET ${sql.update({ ...row }, ["id"])} WHERE id = ${row.id}`
+    yield* record({
+      actor: actor.id,
+      action: "update",
+      kind: "budget",
+      subjectId: row.id,
+      before: audited(before),
+      after: audited(row),
+    })
+  }
+})
+
 /** Deletes budgets, with their audit. */
 export const remove = Effect.fnUntraced(function* (
   actor: Actor,

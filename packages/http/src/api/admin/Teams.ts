@@ -83,6 +83,7 @@ const create = Effect.gen(function* () {
         before: undefined,
         after: written(row),
       })
+      yield* Budgets.nameTeam(actor, record, row.name, row.id)
       const made = yield* Effect.forEach(budgets, (budget) =>
         Budgets.create(actor, record, { type: "team", name: row.id }, budget),
       )
@@ -114,6 +115,7 @@ const update = Effect.fnUntraced(function* (id: string) {
         before: written(before),
         after: written(row),
       })
+      yield* Budgets.nameTeam(actor, record, row.name, row.id)
       return { status: 200, body: yield* withBudgets({ ...row, keys: before.keys }) }
     }),
   )

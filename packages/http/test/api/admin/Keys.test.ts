@@ -334,6 +334,26 @@ onEach("/admin", ({ database }) => {
     }),
   )
 
+  it.live("gives a new team the budgets that were made for its name", () =>
+    Effect.gen(function* () {
+      const { call, get, patch, post } = yield* gateway({
+        keys: "[{ id: a, key: sk-a, team: platform }, { id: b, key: sk-b, team: search }]",
+      })
+      const code = (key: string) => Effect.map(call(key), ({ body }) => body.error?.code)
+      for (const team of ["platform", "search"]) {
+        yield* post("/admin/budgets", { scope: { team }, amount: 0.000001, window: "month" })
+      }
+      const { body: team } = yield* post("/admin/teams", { name: "platform" })
+      assert.strictEqual(yield* code("sk-a"), "budget_exceeded")
+      // Whether it is made with the name or gets it.
+      yield* patch(`/admin/teams/${team.id}`, { name: "search" })
+      assert.strictEqual(yield* code("sk-b"), "budget_exceeded")
+      const { body } = yield* get(`/admin/teams/${team.id}`)
+      assert.strictEqual(body.budgets.length, 2)
+      assert.strictEqual((yield* get("/admin/audit?kind=budget")).body.data[0].action, "update")
+    }),
+  )
+
   it.live("lists keys of the configuration beside others, and does not change them", () =>
     Effect.gen(function* () {
       const { get, patch, post, ...admin } = yield* gateway({
