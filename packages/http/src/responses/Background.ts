@@ -191,12 +191,9 @@ export const make = Effect.fnUntraced(function* ({
       let hasEndEvent = false
       /** The next events: none if there are none yet. */
       const next = Effect.gen(function* () {
-        // Read first: what a response has when it ends was written before.
-        const found = yield* inTime(Rows.find(sql, row.key_id, row.id, 0))
-        const now = found === undefined ? undefined : yield* checked(found)
-        const batches = yield* inTime(RunningRows.eventsAfter(sql, row.id, batch))
+        const found = yield* inTime(RunningRows.progress(sql, row, batch))
         let text = ""
-        for (const { batch: at, events } of batches) {
+        for (const { batch: at, events } of found?.batches ?? []) {
           batch = at
           for (const [sequence, event] of events) {
             if (sequence <= last) continue
@@ -205,9 +202,19 @@ export const make = Effect.fnUntraced(function* ({
             text += event
           }
         }
-        hasEnded = batches.length === 0 && (now === undefined || !RunningRows.isRunning(now.status))
-        if (hasEnded && !hasEndEvent && now !== undefined) text += Stored.endEvent(now.response, now.status, last + 1)
-        return text
+        if (found !== undefined) {
+          const { batches, lease_until: lease, status } = found
+          if (batches.length > 0) return text
+          const isRunning = RunningRows.isRunning(status)
+          if (isRunning && (lease ?? 0) > (yield* Clock.currentTimeMillis)) return ""
+          hasEnded = !isRunning && hasEndEvent
+          if (hasEnded) return ""
+        }
+        // Only now is the whole row needed: for the event that ends the stream, or because its gateway has died.
+        const whole = yield* inTime(Rows.find(sql, row.key_id, row.id, 0))
+        const now = whole === undefined ? undefined : yield* checked(whole)
+        hasEnded = now === undefined || !RunningRows.isRunning(now.status)
+        return hasEnded && !hasEndEvent && now !== undefined ? Stored.endEvent(now.response, now.status, last + 1) : ""
       })
       // The database may be back before the response ends.
       const read = Effect.retry(next, { times: endTries, schedule: Schedule.spaced("1 second") })

@@ -61,14 +61,36 @@ export const insertEvents = (
 const locked = (sql: SqlClient) =>
   sql.onDialectOrElse({ pg: () => sql.literal("FOR KEY SHARE"), orElse: () => sql.literal("") })
 
-/** The batches after one, in order. */
-export const eventsAfter = (
+/** What a reader of events needs of a response: how it is, and its next events. */
+export interface Progress {
+  readonly status: string
+  readonly lease_until: number | null
+  /** The batches after the last one that was read, in order. */
+  readonly batches: ReadonlyArray<Batch>
+}
+
+/** The progress of a response of a key after a batch, by one statement: if it has ended, its events were written before. */
+export const progress = (
   sql: SqlClient,
-  responseId: string,
+  { id, key_id: keyId }: { readonly id: string; readonly key_id: string },
   batch: number,
-): Effect.Effect<ReadonlyArray<Batch>, SqlError> =>
+): Effect.Effect<Progress | undefined, SqlError> =>
   Effect.map(
-    sql<{ readonly batch: number; readonly events: string }>`SELECT batch, events FROM response_events
-      WHERE response_id = ${responseId} AND batch > ${batch} ORDER BY batch LIMIT 100`,
-    (rows) => rows.map((row) => ({ batch: row.batch, events: JSON.parse(row.events) })),
+    sql<{
+      readonly status: string
+      readonly lease_until: number | null
+      readonly batch: number | null
+      readonly events: string | null
+    }>`SELECT r.status, r.lease_until, e.batch, e.events
+      FROM responses r LEFT JOIN response_events e ON e.response_id = r.id AND e.batch > ${batch}
+      WHERE r.id = ${id} AND r.key_id = ${keyId} ORDER BY e.batch LIMIT 100`,
+    (rows) => {
+      const [first] = rows
+      if (first === undefined) return undefined
+      const { lease_until, status } = first
+      const batches = rows.flatMap((row) =>
+        row.batch === null || row.events === null ? [] : [{ batch: row.batch, events: JSON.parse(row.events) }],
+      )
+      return { status, lease_until, batches }
+    },
   )
