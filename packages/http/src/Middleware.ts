@@ -44,7 +44,7 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
   HttpRouter.middleware(
     Effect.map(Effect.all([Drain, Overload, Clock.Clock]), ([drain, { control, reject }, clock]) => (handler) => {
       const cutOffReply = cutOffResponse(auth)
-      const handle = (request: Request, fiber: Fiber.Fiber<unknown, unknown>, isUpgrade: boolean) => {
+      const handle = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
         if (drain.announced()) InFlight.closeConnection(request)
         if (publicPaths.has(request.url)) return handler
         if (!isTarget(request.url)) return Effect.succeed(respond(request, notTarget))
@@ -80,20 +80,20 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
               Effect.updateContext(handled, (context: Context.Context<never>) =>
                 context.pipe(Context.add(Caller, caller), Context.add(Expose, level)),
               )
-        return isUpgrade && key !== undefined
-          ? Effect.provideService(called, Reauthentication.Current, Reauthentication.make(auth, key))
-          : called
+        return request.method === "POST" || key === undefined
+          ? called
+          : Effect.provideService(called, Reauthentication.Current, Reauthentication.make(auth, key))
       }
-      const answered = (request: Request, fiber: Fiber.Fiber<unknown, unknown>, isUpgrade: boolean) => {
+      const answered = (request: Request, fiber: Fiber.Fiber<unknown, unknown>) => {
         const { origin } = request.headers
         // Without an origin, only cacheable responses need `vary`; calls (POST) skip it.
         if (origin === undefined) {
-          const response = handle(request, fiber, isUpgrade)
+          const response = handle(request, fiber)
           return request.method === "POST" ? response : Effect.map(response, Cors.vary)
         }
-        if (!Auth.allows(auth, origin)) return Effect.map(handle(request, fiber, isUpgrade), Cors.vary)
+        if (!Auth.allows(auth, origin)) return Effect.map(handle(request, fiber), Cors.vary)
         if (!Cors.isPreflight(request.method, request.headers)) {
-          return Effect.map(handle(request, fiber, isUpgrade), (response) => Cors.share(response, origin))
+          return Effect.map(handle(request, fiber), (response) => Cors.share(response, origin))
         }
         const check = Auth.checkOrigin(auth, request)
         return Effect.succeed(
@@ -102,9 +102,8 @@ export const layer = (auth: Auth.Auth): Layer.Layer<never, never, HttpRouter.Htt
       }
       return Effect.withFiber((fiber) => {
         const request = Context.getUnsafe(fiber.context, HttpServerRequest.HttpServerRequest)
-        const isUpgrade = WebSocketUpgrade.isRequested(request)
-        const response = answered(request, fiber, isUpgrade)
-        return isUpgrade ? Effect.map(response, WebSocketUpgrade.refusal) : response
+        const response = answered(request, fiber)
+        return WebSocketUpgrade.isRequested(request) ? Effect.map(response, WebSocketUpgrade.refusal) : response
       })
     }),
     { global: true },

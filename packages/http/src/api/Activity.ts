@@ -12,6 +12,7 @@ import { Drain } from "../Drain.ts"
 import { requireViewer } from "./OperatorKey.ts"
 import { Activity } from "../observe/Activity.ts"
 import * as HttpReply from "./HttpReply.ts"
+import * as Reauthentication from "./Reauthentication.ts"
 
 /** Adds the endpoint to the `HttpRouter` in context. */
 export const layer = HttpRouter.use((http) =>
@@ -21,12 +22,16 @@ export const layer = HttpRouter.use((http) =>
     const events = HttpReply.events(
       Stream.map(lines, (line) => `data: ${JSON.stringify({ ...line, brief: undefined })}\n\n`),
     )
-    // The stream has no end of its own.
-    const body = Option.isSome(drain) ? Stream.interruptWhen(events, drain.value.begun) : events
-    const response = HttpServerResponse.stream(body, {
-      contentType: "text/event-stream",
-      headers: { "cache-control": "no-cache" },
+    const draining = Option.isSome(drain) ? drain.value.begun : Effect.never
+    const response = Effect.map(Reauthentication.Current, ({ revoked }) => {
+      // The stream has no end of its own.
+      const end = Effect.raceFirst(draining, revoked(requireViewer))
+      return HttpServerResponse.stream(Stream.interruptWhen(events, end), {
+        contentType: "text/event-stream",
+        headers: { "cache-control": "no-cache" },
+      })
     })
-    yield* http.add("GET", "/api/activity", HttpReply.catchErrors(Effect.as(requireViewer, response), ChatCompletions))
+    const handler = Effect.andThen(requireViewer, response)
+    yield* http.add("GET", "/api/activity", HttpReply.catchErrors(handler, ChatCompletions))
   }),
 )

@@ -23,7 +23,11 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { randomUUID } from "node:crypto"
+import { Caller } from "../auth/Caller.ts"
+import { Expose } from "../auth/Expose.ts"
+import * as VirtualKey from "../auth/VirtualKey.ts"
 import { Drain } from "../Drain.ts"
+import * as KeyedRouter from "../keys/KeyedRouter.ts"
 import * as SessionLog from "../observe/SessionLog.ts"
 import * as RealtimeSettings from "../RealtimeSettings.ts"
 import * as WebSocketUpgrade from "../WebSocketUpgrade.ts"
@@ -142,7 +146,7 @@ const answer = (
     if (Option.isSome(accepted)) {
       WriteTimeout.limitWebSocket(http, operating.write)
       const { revoked } = yield* Reauthentication.Current
-      const signals = { draining, revoked: revoked(router.canonicalName(call.request.model)) }
+      const signals = { draining, revoked: revoked(mayCall(router.canonicalName(call.request.model))) }
       yield* run(accepted.value, operating, signals, call)
     }
     return HttpServerResponse.empty()
@@ -150,6 +154,14 @@ const answer = (
 
 /** The code of a connection that was lost. */
 const lost = 1006
+
+/** Fails unless the caller may call the route or the deployment with this name. */
+const mayCall = (name: string): Effect.Effect<void, ApiError.ApiError> =>
+  Effect.flatMap(Effect.zip(Caller, Expose), ([caller, level]) =>
+    caller === undefined || VirtualKey.mayCall(caller, name)
+      ? Effect.void
+      : Effect.fail(ApiError.make(KeyedRouter.forbidden(caller, name), level)),
+  )
 
 /** What ends a session from the outside, besides its limits. */
 interface Signals {

@@ -1,6 +1,6 @@
 /**
- * The key of a WebSocket, which may change while the connection is open. An endpoint authenticates each call of the connection anew, or
- * ends its session once the key is revoked.
+ * The key of a request that lasts, a WebSocket or a stream of events: it may change meanwhile. An endpoint authenticates each call of a
+ * connection anew, or ends what it serves once the key is revoked.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,18 +11,20 @@ import * as Auth from "../auth/Auth.ts"
 import { Caller } from "../auth/Caller.ts"
 import { Expose } from "../auth/Expose.ts"
 import type { VirtualKey } from "../auth/VirtualKey.ts"
-import { mayCall, nameOf } from "../auth/VirtualKey.ts"
-import * as KeyedRouter from "../keys/KeyedRouter.ts"
+import { nameOf } from "../auth/VirtualKey.ts"
 import * as ApiError from "./ApiError.ts"
 
 export interface Reauthentication {
   /** The caller and its exposure level, by the key as it is now. Fails if the key is not accepted any more. */
   readonly authenticate: Effect.Effect<Context.Context<never>, ApiError.ApiError>
-  /** Waits until the key is not accepted any more, or may not call this route or deployment, and succeeds with the error that says so. */
-  readonly revoked: (route: string) => Effect.Effect<ApiError.ApiError>
+  /**
+   * Waits until the key is not accepted any more, or the check of its caller (`Caller`) fails, and succeeds with the error that says
+   * so.
+   */
+  readonly revoked: (check: Effect.Effect<unknown, ApiError.ApiError>) => Effect.Effect<ApiError.ApiError>
 }
 
-/** Of the request for a WebSocket in context, set by the middleware. Default, and without keys: nothing is revoked. */
+/** Of the request in context, unless that is a `POST`: set by the middleware. Default, and without keys: nothing is revoked. */
 export const Current = Context.Reference<Reauthentication>("@understudy/http/Reauthentication", {
   defaultValue: () => ({ authenticate: Effect.succeed(Context.empty()), revoked: () => Effect.never }),
 })
@@ -30,17 +32,18 @@ export const Current = Context.Reference<Reauthentication>("@understudy/http/Rea
 /** For a request with this key. */
 export const make = (auth: Auth.Auth, key: Auth.Key): Reauthentication => {
   const opened = key.virtualKey
-  const check = Effect.map(Clock.currentTimeMillis, (now): Result.Result<Auth.Key, ApiError.ApiError> => {
+  const current = Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<Auth.Key, ApiError.ApiError> => {
     const known = auth.keys.current(key)
     return known === undefined || known.virtualKey?.id !== opened?.id
-      ? Result.fail(gone(opened, opened !== undefined && auth.keys.byId(opened.id) !== undefined))
-      : Result.mapError(Auth.checkValid(known, now), ApiError.fromRejection)
+      ? Effect.fail(gone(opened, opened !== undefined && auth.keys.byId(opened.id) !== undefined))
+      : Effect.fromResult(Result.mapError(Auth.checkValid(known, now), ApiError.fromRejection))
   })
+  const callerOf = ({ virtualKey }: Auth.Key): Context.Context<never> =>
+    Context.make(Caller, virtualKey).pipe(Context.add(Expose, Auth.exposed(auth, virtualKey)))
   return {
-    authenticate: Effect.map(Effect.flatMap(check, Effect.fromResult), ({ virtualKey }) =>
-      Context.make(Caller, virtualKey).pipe(Context.add(Expose, Auth.exposed(auth, virtualKey))),
-    ),
-    revoked: Effect.fnUntraced(function* (route) {
+    authenticate: Effect.map(current, callerOf),
+    revoked: Effect.fnUntraced(function* (check) {
+      const checked = Effect.result(Effect.tap(current, (key) => Effect.provideContext(check, callerOf(key))))
       const changed = Latch.makeUnsafe()
       yield* Effect.acquireRelease(
         Effect.sync(() => auth.keys.onChange(() => changed.openUnsafe())),
@@ -48,12 +51,9 @@ export const make = (auth: Auth.Auth, key: Auth.Key): Reauthentication => {
       )
       while (true) {
         changed.closeUnsafe()
-        const checked = yield* check
-        if (Result.isFailure(checked)) return checked.failure
-        const { until = Infinity, virtualKey } = checked.success
-        if (virtualKey !== undefined && !mayCall(virtualKey, route)) {
-          return ApiError.make(KeyedRouter.forbidden(virtualKey, route), "full")
-        }
+        const result = yield* checked
+        if (Result.isFailure(result)) return result.failure
+        const { until = Infinity, virtualKey } = result.success
         const expiresAt = Math.min(until, virtualKey?.expiresAt ?? Infinity)
         yield* Effect.timeoutOption(changed.await, expiresAt - (yield* Clock.currentTimeMillis))
       }

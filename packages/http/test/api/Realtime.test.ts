@@ -335,13 +335,15 @@ describe("at connect", () => {
 })
 
 describe("the end of a session", () => {
-  it.live("is an error event and 1011 when the provider cuts it", () =>
+  it.live("is an error event and 1011 when the provider cuts it, and what was reported until then is billed", () =>
     Effect.gen(function* () {
-      for (const end of [{ response: 1 }, { response: 1, code: 1011, reason: "internal" }]) {
-        const { ended, upstream, url } = yield* make()
+      for (const end of [{ response: 2 }, { response: 2, code: 1011, reason: "internal" }]) {
+        const { ended, upstream, url } = yield* make({ deployment: { price: { input: 4, output: 16 } } })
         upstream.script("primary", [{ type: "session", endIn: end }])
         const client = yield* voice(url)
         yield* client.has("session.created")
+        client.send({ type: "response.create" })
+        yield* client.has("response.done")
         client.send({ type: "response.create" })
         const [code, reason] = yield* Deferred.await(client.closed)
         assert.strictEqual(code, 1011)
@@ -355,6 +357,10 @@ describe("the end of a session", () => {
         assert.propertyVal(error, "code", "stream_broken")
         yield* until(() => ended.length === 1)
         assert.deepStrictEqual([ended[0]?.outcome, ended[0]?.attempts[0]?.reason], ["failure", "Network"])
+        // The first response is billed: 20 tokens in, 10 out. The second, which was cut, had reported none.
+        assert.deepStrictEqual([total(ended[0]!).inputTokens, total(ended[0]!).outputTokens], [20, 10])
+        assert.closeTo(total(ended[0]!).cost ?? 0, (20 * 4 + 10 * 16) / 1_000_000, 1e-12)
+        yield* until(() => upstream.open() === 0)
       }
     }),
   )
