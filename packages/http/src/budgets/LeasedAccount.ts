@@ -283,12 +283,13 @@ export class LeasedAccount implements Account {
       if (lease !== current) giveBack(lease, lease.allowance.granted - lease.allowance.used)
     }
     const { allowance } = current
-    const free = Math.max(0, allowance.granted - allowance.used)
+    // Below zero where calls have spent more than they reserved: that is leased too.
+    const free = allowance.granted - allowance.used
     const ahead = chunk === 0 ? 0 : this.#ahead(chunk)
     const wanted = this.#wanted
     const lacking = Math.max(0, wanted - free)
     let shortage: Plan["shortage"]
-    if (available < 0) giveBack(current, Math.min(free, -available))
+    if (available < 0) giveBack(current, Math.min(Math.max(0, free), -available))
     else if (lacking > 0) {
       const granted = Math.min(available, Math.max(lacking, Math.min(ahead, available / 2)))
       if (granted < lacking) shortage = "exhausted"

@@ -127,6 +127,21 @@ onEach("leased budgets", ({ database, postgres }) => {
     }),
   )
 
+  it.live("take the next call after one that spent more than it reserved", () =>
+    Effect.gen(function* () {
+      const place = yield* Effect.promise(database)
+      const one = yield* gateway(place, "one")
+      for (const spent of [cents(20), cents(40)]) {
+        const held = yield* Effect.flatMap(one.reserve(cents(10)), Effect.fromResult)
+        yield* held.settle(spent)
+      }
+      const last = yield* Effect.flatMap(one.reserve(cents(40)), Effect.fromResult)
+      yield* last.settle(cents(40))
+      assert.isTrue(Result.isFailure(yield* one.reserve(cents(1))))
+      assert.strictEqual(yield* granted(one), cents(100))
+    }),
+  )
+
   it.live("let two gateways spend a budget together", () =>
     Effect.gen(function* () {
       const place = yield* Effect.promise(database)
