@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function* ({
     const running = [...fibers].map(([id]) => id)
     if (running.length === 0) return
     const now = yield* Clock.currentTimeMillis
-    const own = yield* inTime(RunningRows.renew(sql, gatewayId, now + lease))
+    const own = yield* inTime(RunningRows.renew(sql, gatewayId, running, now + lease))
     // Cancelled or deleted by its client.
     yield* Effect.forEach(running, (id) => (own.has(id) ? Effect.void : FiberMap.remove(fibers, id)), { discard: true })
   })

@@ -27,12 +27,17 @@ export const end = (
     (rows) => rows.length > 0,
   )
 
-/** Extends the leases of a gateway. Succeeds with the ids of the responses that it still is to run. */
-export const renew = (sql: SqlClient, gatewayId: string, until: number): Effect.Effect<ReadonlySet<string>, SqlError> =>
+/** Extends the leases of responses that a gateway runs. Succeeds with the ids of those that it still is to run. */
+export const renew = (
+  sql: SqlClient,
+  gatewayId: string,
+  ids: ReadonlyArray<string>,
+  until: number,
+): Effect.Effect<ReadonlySet<string>, SqlError> =>
   Effect.map(
     sql<{
       readonly id: string
-    }>`UPDATE responses SET lease_until = ${until} WHERE gateway_id = ${gatewayId} RETURNING id`,
+    }>`UPDATE responses SET lease_until = ${until} WHERE gateway_id = ${gatewayId} AND id IN ${sql.in(ids)} RETURNING id`,
     (rows) => new Set(rows.map(({ id }) => id)),
   )
 
