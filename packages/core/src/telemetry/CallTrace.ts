@@ -26,13 +26,15 @@ import * as GenAi from "./GenAi.ts"
 import * as MessageContent from "./MessageContent.ts"
 import { CaptureContent, PropagatedSpan } from "./Telemetry.ts"
 
-/** The trace of a call in this context; `undefined` if its fibre has no tracer. */
+/** The trace of a call in this context; `undefined` if its fibre has neither a tracer nor a span to hand on. */
 export const begin = (
   context: Context.Context<never>,
   clock: Clock.Clock,
   route: string,
   call: Call,
 ): CallTrace | undefined => {
+  const propagated = Context.getOrUndefined(context, PropagatedSpan)
+  if (propagated?.sampled === false) return new CallTrace(propagated, undefined, true)
   // Without the default: Effect's own tracer is not in the context.
   const tracer = Context.getOrUndefined(context, Tracer.Tracer)
   return tracer === undefined || tracer === Tracer.nativeTracer
@@ -52,8 +54,7 @@ const beginWith = (
   if (!Context.get(context, References.TracerEnabled) || Context.get(annotations, Tracer.DisablePropagation)) {
     return undefined
   }
-  if (parent?.sampled === false)
-    return new CallTrace(parent, undefined, Context.get(context, PropagatedSpan) === parent)
+  if (parent?.sampled === false) return new CallTrace(parent, undefined)
   const { request } = call
   const operation = GenAi.operationName(call.operation)
   const tracing: Tracing = {

@@ -29,7 +29,8 @@ export const TraceState: Context.Reference<string | undefined> = Context.Referen
 
 /**
  * The span that a provider hands on to its vendor as `traceparent`: that of the attempt, or, of a call that is not sampled,
- * that of the call or its parent. The engine sets it where it calls a provider. Default: none.
+ * that of the call or its parent. The engine sets it where it calls a provider. Set around a call that is not sampled, it is
+ * all that the call needs of its trace. Default: none.
  */
 export const PropagatedSpan: Context.Reference<Tracer.AnySpan | undefined> = Context.Reference<
   Tracer.AnySpan | undefined

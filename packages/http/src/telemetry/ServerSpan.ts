@@ -12,14 +12,16 @@ import type { Fiber } from "effect/Fiber"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import type { HttpServerResponse } from "effect/http/HttpServerResponse"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import type * as Spans from "./Spans.ts"
 import * as TraceParent from "./TraceParent.ts"
 
 /** How requests are traced. */
 export interface RequestTracing {
   readonly tracer: Tracer.Tracer
+  /** Starts the span of a request of this caller. A span that is not recorded is only handed on. */
+  readonly start: ReturnType<typeof Spans.root>
   /** Whether the spans of attempts contain prompts and answers. */
   readonly content: boolean
 }
@@ -31,26 +33,51 @@ export const RequestTracing: Context.Reference<RequestTracing | undefined> = Con
 
 /** Handles a request under a span of its own. The span lives in the scope of the request. */
 export const around = <E, R>(
-  { content, tracer }: RequestTracing,
+  tracing: RequestTracing,
   fiber: Fiber<unknown, unknown>,
   http: HttpServerRequest,
   handled: Effect.Effect<HttpServerResponse, E, R>,
 ): Effect.Effect<HttpServerResponse, E, R> => {
   const parent = TraceParent.read(http.headers)
-  const { context } = fiber
-  const clock = fiber.getRef(Clock.Clock)
-  const route = Context.getOrUndefined(context as Context.Context<HttpRouter.RouteContext>, HttpRouter.RouteContext)
-  const path = http.url.split("?")[0] ?? http.url
-  const span = tracer.span({
-    name: `${http.method} ${route?.route.path ?? path}`,
-    parent: Option.fromUndefinedOr(parent),
+  const route = () =>
+    Context.getOrUndefined(fiber.context as Context.Context<HttpRouter.RouteContext>, HttpRouter.RouteContext)?.route
+  const span = tracing.start(parent, () => ({
+    name: `${http.method} ${route()?.path ?? pathOf(http)}`,
     annotations: parent?.annotations ?? Context.empty(),
     links: [],
-    startTime: clock.currentTimeNanosUnsafe(),
+    startTime: fiber.getRef(Clock.Clock).currentTimeNanosUnsafe(),
     kind: "server",
     root: false,
     sampled: true,
-  })
+  }))
+  // A trace that is not recorded is handed on, and no more.
+  if (span._tag === "ExternalSpan") return Effect.provideService(handled, PropagatedSpan, span)
+  span.attribute("http.request.method", http.method)
+  span.attribute("url.path", pathOf(http))
+  span.attribute("url.scheme", "http")
+  const pattern = route()?.path
+  if (pattern !== undefined) span.attribute("http.route", pattern)
+  const agent = http.headers["user-agent"]
+  if (agent !== undefined) span.attribute("user_agent.original", agent)
+  return recorded(tracing, fiber, span, handled)
+}
+
+const pathOf = ({ url }: HttpServerRequest): string => url.split("?")[0] ?? url
+
+const recorded = <E, R>(
+  { content, tracer }: RequestTracing,
+  fiber: Fiber<unknown, unknown>,
+  span: Tracer.Span,
+  handled: Effect.Effect<HttpServerResponse, E, R>,
+): Effect.Effect<HttpServerResponse, E, R> => {
+  const clock = fiber.getRef(Clock.Clock)
+  const scope = Context.getUnsafe(fiber.context as Context.Context<Scope.Scope>, Scope.Scope)
+  let status: number | undefined
+  const ended = Scope.addFinalizerExit(scope, (exit) =>
+    Effect.sync(() =>
+      span.end(clock.currentTimeNanosUnsafe(), responded(span, status, exit, fiber.getRef(IsCutOff)())),
+    ),
+  )
   const traced = Effect.updateContext(handled, (context: Context.Context<R>) => {
     const within = context.pipe(
       Context.add(Tracer.Tracer, tracer),
@@ -59,20 +86,6 @@ export const around = <E, R>(
     )
     return content ? Context.add(within, CaptureContent, true) : within
   })
-  if (!span.sampled) return traced
-  span.attribute("http.request.method", http.method)
-  span.attribute("url.path", path)
-  span.attribute("url.scheme", "http")
-  if (route !== undefined) span.attribute("http.route", route.route.path)
-  const agent = http.headers["user-agent"]
-  if (agent !== undefined) span.attribute("user_agent.original", agent)
-  let status: number | undefined
-  const scope = Context.getUnsafe(context as Context.Context<Scope.Scope>, Scope.Scope)
-  const ended = Scope.addFinalizerExit(scope, (exit) =>
-    Effect.sync(() =>
-      span.end(clock.currentTimeNanosUnsafe(), responded(span, status, exit, fiber.getRef(IsCutOff)())),
-    ),
-  )
   return Effect.andThen(
     ended,
     Effect.map(traced, (response) => {

@@ -28,6 +28,21 @@ export const tracer = (sampler: Sampler, ended: (span: RecordedSpan) => void): T
     },
   })
 
+/** Starts the first span of the gateway in a trace. `options` is called only if the trace is recorded. */
+export const root =
+  (sampler: Sampler, ended: (span: RecordedSpan) => void) =>
+  (parent: Tracer.AnySpan | undefined, options: () => Omit<Options, "parent">): RecordedSpan | Tracer.ExternalSpan => {
+    const traceId = parent?.traceId ?? randomHex(16)
+    return isSampled(sampler, traceId, parent)
+      ? new RecordedSpan({ ...options(), parent: Option.fromUndefinedOr(parent) }, traceId, true, ended)
+      : Tracer.externalSpan({
+          traceId,
+          spanId: randomHex(8),
+          sampled: false,
+          annotations: parent?.annotations ?? Context.empty(),
+        })
+  }
+
 type Options = Parameters<Tracer.Tracer["span"]>[0]
 
 type Event = readonly [name: string, time: bigint, attributes: Readonly<Record<string, unknown>> | undefined]
