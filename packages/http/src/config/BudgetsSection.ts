@@ -153,7 +153,7 @@ export const settings = (
   ]),
 })
 
-/** Budgets without an id are named by what they limit: `team:search/month`, then `team:search/month#2`. */
+/** Budgets without an id are named by what they limit: `team:search/month`, then `team:search/month#2`. Each name is used once. */
 const numbered = (
   items: ReadonlyArray<{
     readonly id: string | undefined
@@ -161,20 +161,22 @@ const numbered = (
     readonly item: typeof KeyBudget.Type
   }>,
 ): ReadonlyArray<Budget> => {
-  const counts = new Map<string, number>()
-  return items.map(({ id, item, scope }) => {
-    const name = id ?? `${Budgets.scopeKey(scope)}/${WindowText.print(item.window).replace(" ", "-")}`
-    const count = (counts.get(name) ?? 0) + 1
-    counts.set(name, count)
-    return {
-      id: id ?? (count === 1 ? name : `${name}#${count}`),
-      scope,
-      amount: item.amount,
-      window: inZone(item.window, item.timeZone),
-      atLimit: item.then ?? "refuse",
-      alerts: item.alerts,
-    }
-  })
+  const used = new Set(items.flatMap(({ id }) => id ?? []))
+  const nameOf = (scope: Scope, { window }: typeof KeyBudget.Type): string => {
+    const name = `${Budgets.scopeKey(scope)}/${WindowText.print(window).replace(" ", "-")}`
+    let own = name
+    for (let count = 2; used.has(own); count++) own = `${name}#${count}`
+    used.add(own)
+    return own
+  }
+  return items.map(({ id, item, scope }) => ({
+    id: id ?? nameOf(scope, item),
+    scope,
+    amount: item.amount,
+    window: inZone(item.window, item.timeZone),
+    atLimit: item.then ?? "refuse",
+    alerts: item.alerts,
+  }))
 }
 
 const inZone = (window: Window.Window, timeZone: string | undefined): Window.Window =>

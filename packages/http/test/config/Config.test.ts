@@ -53,6 +53,29 @@ describe("Config", () => {
     }),
   )
 
+  it.effect("names budgets without an id by what they limit, and none as another", () =>
+    Effect.gen(function* () {
+      const { budgets } = yield* Config.parse(
+        `
+${smallest}
+database: sqlite:./understudy.db
+budgets:
+  list:
+    - { all: true, amount: 1, window: month }
+    - { id: all/month, all: true, amount: 2, window: month }
+    - { all: true, amount: 3, window: month }
+    - { id: all/month#2, all: true, amount: 4, window: month }
+    - { all: true, amount: 5, window: 30 days }
+`,
+        "understudy.yaml",
+      )
+      assert.deepStrictEqual(
+        budgets.budgets.map(({ id }) => id),
+        ["all/month#3", "all/month", "all/month#4", "all/month#2", "all/30-days"],
+      )
+    }),
+  )
+
   it.effect("decodes the server section, including numbers and booleans from variables", () =>
     Effect.gen(function* () {
       const { server } = yield* Config.parse(
