@@ -329,10 +329,11 @@ const rows: ReadonlyArray<readonly [title: string, panels: ReadonlyArray<Panel>]
         targets: [["understudy_database_up", "{{instance}}"]],
       },
       {
-        title: "Calls not in the ledger yet",
+        title: "Calls not in the ledger yet, and what is lost",
         targets: [
           ["understudy_ledger_pending_rows", "{{instance}}"],
-          ["increase(understudy_ledger_lost_rows_total[$__rate_interval]) > 0", "{{instance}} lost"],
+          ["increase(understudy_ledger_lost_rows_total[$__rate_interval]) > 0", "{{instance}} lost calls"],
+          ["increase(understudy_store_lost_responses_total[$__rate_interval]) > 0", "{{instance}} lost responses"],
         ],
       },
       {
