@@ -276,6 +276,7 @@ class Pool {
     })
   }
 
+  /** Reads and writes accounts whose leases change as planned, by statements that run within something. */
   #exchange(
     accounts: ReadonlyArray<LeasedAccount>,
     now: number,
