@@ -155,18 +155,9 @@ export const update = Effect.fnUntraced(function* (
   scope: Budget.Scope,
   input: typeof KeyBudget.Type,
 ): Effect.fn.Return<BudgetRow, SqlError, SqlClient> {
-  const sql = yield* SqlClient
   const now = yield* Clock.currentTimeMillis
   const row = toRow(before.id, scope, input, { createdAt: before.created_at, updatedAt: now })
-  yield* sql`UPDATE budgets SET ${sql.update({ ...row }, ["id"])} WHERE id = ${row.id}`
-  yield* record({
-    actor: actor.id,
-    action: "update",
-    kind: "budget",
-    subjectId: row.id,
-    before: audited(before),
-    after: audited(row),
-  })
+  yield* replace(actor, record, before, row)
   return row
 })
 
@@ -177,19 +168,22 @@ export const nameTeam = Effect.fnUntraced(function* (
   name: string,
   team: string,
 ): Effect.fn.Return<void, SqlError, SqlClient> {
-  const sql = yield* SqlClient
   for (const before of yield* of("team", name)) {
-    const row: BudgetRow = { ...before, scope_name: team, updated_at: yield* Clock.currentTimeMillis }
-    yield* sql`UPDATE budgets SET ${sql.update({ ...row }, ["id"])} WHERE id = ${row.id}`
-    yield* record({
-      actor: actor.id,
-      action: "update",
-      kind: "budget",
-      subjectId: row.id,
-      before: audited(before),
-      after: audited(row),
-    })
+    yield* replace(actor, record, before, { ...before, scope_name: team, updated_at: yield* Clock.currentTimeMillis })
   }
+})
+
+const replace = Effect.fnUntraced(function* (actor: Actor, record: RecordChange, before: BudgetRow, row: BudgetRow) {
+  const sql = yield* SqlClient
+  yield* sql`UPDATE budgets SET ${sql.update({ ...row }, ["id"])} WHERE id = ${row.id}`
+  yield* record({
+    actor: actor.id,
+    action: "update",
+    kind: "budget",
+    subjectId: row.id,
+    before: audited(before),
+    after: audited(row),
+  })
 })
 
 /** Deletes budgets, with their audit. */
