@@ -15,16 +15,13 @@ import { randomFillSync } from "node:crypto"
 import type { Sampler } from "./Sampler.ts"
 import { isSampled } from "./Sampler.ts"
 
-/** The tracer. Each sampled span is given to `ended` once, when it ends. */
-export const tracer = (sampler: Sampler, ended: (span: RecordedSpan) => void): Tracer.Tracer =>
+/** The tracer within a trace that is recorded. Each sampled span is given to `ended` once, when it ends. */
+export const tracer = (ended: (span: RecordedSpan) => void): Tracer.Tracer =>
   Tracer.make({
     span: (options) => {
       const parent = Option.getOrUndefined(options.parent)
-      const traceId = parent?.traceId ?? randomHex(16)
-      // A span of ours follows its parent, which was decided here.
-      const sampled =
-        options.sampled && (parent instanceof RecordedSpan ? parent.sampled : isSampled(sampler, traceId, parent))
-      return new RecordedSpan(options, traceId, sampled, ended)
+      const sampled = options.sampled && parent?.sampled !== false
+      return new RecordedSpan(options, parent?.traceId ?? randomHex(16), sampled, ended)
     },
   })
 

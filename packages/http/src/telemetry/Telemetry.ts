@@ -47,7 +47,7 @@ export const layerTraces = (settings: Settings, traces: NonNullable<Settings["tr
       const resource = OtlpResource.make(resourceOf(settings))
       const ended = yield* SpanExporter.make({ endpoint, batching, resource, scope, schemaUrl })
       yield* Effect.logInfo(`Traces are exported to the OpenTelemetry collector at ${originOf(endpoint)}`)
-      return { content, tracer: Spans.tracer(sampler, ended), start: Spans.root(sampler, ended) }
+      return { content, tracer: Spans.tracer(ended), start: Spans.root(sampler, ended) }
     }),
   ).pipe(Layer.provide([layerClient, serialization(endpoint.protocol)]))
 }

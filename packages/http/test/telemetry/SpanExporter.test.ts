@@ -56,7 +56,7 @@ const exporter = (answers: ReadonlyArray<number | undefined>, headers: Record<st
       Effect.provideService(HttpClient.HttpClient, client),
       Effect.provideService(OtlpSerialization, serialization),
     )
-    const tracer = Spans.tracer({ ratio: 1, parentBased: true }, ended)
+    const tracer = Spans.tracer(ended)
     const end = (count: number) => {
       for (let index = 0; index < count; index++) {
         tracer
